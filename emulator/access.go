@@ -12,8 +12,9 @@ type Access struct {
 	Database string
 	// Role is "reader", "writer", "readwriter" or "admin".
 	Role string
-	// PasswordOK reports whether the plain text given is this password.
-	PasswordOK func(plain string) bool
+	// Password is the plain text, for mysqlproxy.Attempt.Verify. It is a
+	// secret: never log it.
+	Password string
 	// SafeMigrations says that the branch refuses direct DDL.
 	SafeMigrations bool
 	// ForeignKeys says that the database allows foreign key constraints.
