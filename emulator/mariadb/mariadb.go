@@ -57,18 +57,25 @@ type Server struct {
 }
 
 // ErrNotFound is the error of Find.
-var ErrNotFound = errors.New("no mariadbd or mysqld on PATH or in /usr/sbin")
+var ErrNotFound = errors.New("no MariaDB server (mariadbd or mysqld, with mariadb-install-db) on PATH or in /usr/sbin")
 
-// Find returns the path of a server binary, or ErrNotFound.
+// Find returns the path of a MariaDB server binary, or ErrNotFound. A mysqld that is not MariaDB's does not count.
 func Find() (string, error) {
 	for _, name := range []string{"mariadbd", "mysqld"} {
+		var found []string
 		if path, err := exec.LookPath(name); err == nil {
-			return filepath.Abs(path)
+			found = append(found, path)
 		}
-		for _, dir := range []string{"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/mysql/bin"} {
-			path := filepath.Join(dir, name)
-			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-				return path, nil
+		for _, dir := range []string{"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"} {
+			found = append(found, filepath.Join(dir, name))
+		}
+		for _, path := range found {
+			info, err := os.Stat(path)
+			if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+				continue
+			}
+			if _, err := installer(path); err == nil {
+				return filepath.Abs(path)
 			}
 		}
 	}
@@ -187,7 +194,7 @@ func (s *Server) start(ctx context.Context, o Options) error {
 func (s *Server) accepts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	db, err := sql.Open("mysql", s.DSN(""))
+	db, err := s.open()
 	if err != nil {
 		return err
 	}
@@ -215,11 +222,23 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 // DSN is the go-sql-driver address of a database on the server, as root. The database need not exist when it is empty.
-func (s *Server) DSN(database string) string {
+func (s *Server) DSN(database string) string { return s.config(database).FormatDSN() }
+
+func (s *Server) config(database string) *mysql.Config {
 	c := mysql.NewConfig()
 	c.User, c.Net, c.Addr, c.DBName = "root", "unix", s.Socket, database
+	return c
+}
+
+// open is a pool for the package's own use, without the driver's log of broken connections.
+func (s *Server) open() (*sql.DB, error) {
+	c := s.config("")
 	c.Logger = &mysql.NopLogger{}
-	return c.FormatDSN()
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
 }
 
 // PID is the process id of the server.

@@ -2,7 +2,6 @@ package mariadb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -47,7 +46,7 @@ func (s *Server) endLeftover(ctx context.Context) error {
 	}
 	conn.Close()
 	old := &Server{Socket: sock}
-	db, err := sql.Open("mysql", old.DSN(""))
+	db, err := old.open()
 	if err != nil {
 		return err
 	}
