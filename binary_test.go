@@ -1,0 +1,68 @@
+package pmig_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	maxBytes = 32 << 20              // of the stripped pmig, without cgo
+	maxStart = 15 * time.Millisecond // of pmig version
+)
+
+// TestBinary holds the shipped pmig to its size and to the time it takes to start.
+func TestBinary(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "pmig")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "./cmd/pmig")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s/%s: %.1f MB", runtime.GOOS, runtime.GOARCH, float64(info.Size())/(1<<20))
+	if info.Size() >= maxBytes {
+		t.Errorf("pmig has %d bytes, the limit is %d", info.Size(), maxBytes)
+	}
+
+	// The best of many: other tests keep this machine busy meanwhile, and what
+	// is asked is what pmig itself takes.
+	best := time.Hour
+	for i := 0; i < 200 && best >= maxStart; i++ {
+		start := time.Now()
+		if out, err := exec.Command(bin, "version").CombinedOutput(); err != nil {
+			t.Fatalf("pmig version: %v\n%s", err, out)
+		}
+		best = min(best, time.Since(start))
+	}
+	t.Logf("pmig version: %v", best)
+	if best >= maxStart {
+		t.Errorf("pmig version takes %v, the limit is %v", best, maxStart)
+	}
+}
+
+// TestNoEmulatorInside checks that pmig carries neither the emulator nor a database engine.
+func TestNoEmulatorInside(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/pmig").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if len(deps) < 50 {
+		t.Fatalf("go list names only %d dependencies", len(deps))
+	}
+	for _, dep := range deps {
+		for _, banned := range []string{module + "/emulator", "github.com/dolthub"} {
+			if dep == banned || strings.HasPrefix(dep, banned+"/") {
+				t.Errorf("pmig links %s", dep)
+			}
+		}
+	}
+}
