@@ -1,0 +1,3 @@
+DROP INDEX ships_berth ON ships;
+
+ALTER TABLE ships DROP COLUMN berth_id;

@@ -1,0 +1,3 @@
+DROP INDEX customers_country ON customers;
+
+ALTER TABLE customers DROP COLUMN country;
