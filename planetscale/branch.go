@@ -123,4 +123,3 @@ func (d *DB) BranchSchema(ctx context.Context, branch, keyspace string) ([]Table
 func (d *DB) BranchLint(ctx context.Context, branch string) ([]LintError, error) {
 	return list(ctx, d.client, opBranchLint, d.path("branches", branch, "schema", "lint"), nil, func(*LintError) string { return "" })
 }
-

@@ -50,11 +50,20 @@ func (c *Client) call(ctx context.Context, op operation, segments []string, quer
 	if err != nil {
 		return err
 	}
-	if out == nil || len(bytes.TrimSpace(body)) == 0 {
+	body = bytes.TrimSpace(body)
+	if out == nil || len(body) == 0 {
 		return nil
 	}
+	if !json.Valid(body) {
+		message := "the answer is not JSON"
+		// Broken JSON is not shown: it may be the one answer that has a password.
+		if body[0] != '{' && body[0] != '[' {
+			message += ": " + excerpt(c.scrub(string(body)))
+		}
+		return r.malformed(op.success(), message)
+	}
 	if err := decode(body, out); err != nil {
-		return r.malformed(http.StatusOK, "the answer can't be understood: "+clean(c.scrub(err.Error())))
+		return r.malformed(op.success(), "the answer can't be understood: "+clean(c.scrub(err.Error())))
 	}
 	return nil
 }
@@ -67,7 +76,7 @@ func (r request) malformed(status int, message string) *Error {
 // attempt sends the request once and returns the body of a success.
 func (c *Client) attempt(ctx context.Context, r request, n int) ([]byte, *Error) {
 	if err := c.budget.wait(ctx); err != nil {
-		return nil, c.stopped(r, err, true)
+		return nil, c.stopped(ctx, r, err, true)
 	}
 	timeout := writeTimeout
 	if r.read() {
@@ -75,10 +84,7 @@ func (c *Client) attempt(ctx context.Context, r request, n int) ([]byte, *Error)
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("no answer within "+timeout.String()))
 	defer cancel()
-	target := *c.base
-	target.Path, target.RawPath = "", ""
-	address := target.String() + c.base.EscapedPath()[1:] // both have the slash between them
-	address += r.path[1:]
+	address := c.base.String() + r.path[1:] // the base ends in the slash
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
 	}
@@ -90,7 +96,7 @@ func (c *Client) attempt(ctx context.Context, r request, n int) ([]byte, *Error)
 		var next string
 		switch {
 		case err != nil && ctx.Err() != nil:
-			failed = c.stopped(r, context.Cause(ctx), false)
+			failed = c.stopped(ctx, r, context.Cause(ctx), false)
 		case err != nil && status != 0 && errors.Is(err, errTooLong):
 			failed = r.malformed(status, err.Error())
 		case err != nil:

@@ -96,4 +96,3 @@ func (d *DB) AddReview(ctx context.Context, number int, state, body string) (*Re
 	}
 	return r, nil
 }
-

@@ -135,4 +135,3 @@ func (r *DeployRequest) settle() {
 		r.Deployment.State = r.DeploymentState
 	}
 }
-

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net/http"
 	"net/url"
 	"strconv"
 )
@@ -81,5 +80,5 @@ func readPage[T any](ctx context.Context, c *Client, op operation, path []string
 // unusable is the error of a success whose content can't be right.
 func unusable(op operation, path []string, message string) *Error {
 	escaped, _ := joinPath(path)
-	return request{operation: op, path: escaped}.malformed(http.StatusOK, message)
+	return request{operation: op, path: escaped}.malformed(op.success(), message)
 }

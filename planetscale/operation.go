@@ -17,6 +17,14 @@ type operation struct {
 // read reports whether the call changes nothing, and so may be repeated.
 func (o operation) read() bool { return o.method == http.MethodGet }
 
+// success is the status that a call which went well answers with.
+func (o operation) success() int {
+	if o.creates {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
 const (
 	seeBranch   = "read_branch"
 	workRequest = "create_deploy_request"

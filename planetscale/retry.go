@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func (c *Client) retry(ctx context.Context, r request) ([]byte, error) {
 	}
 	if cause := context.Cause(ctx); cause != nil && last.Kind != KindCanceled && again(r, last) {
 		// The context ended in the wait before another attempt.
-		stopped := c.stopped(r, cause, last.Kind == KindRateLimited)
+		stopped := c.stopped(ctx, r, cause, last.Kind == KindRateLimited)
 		stopped.Status, stopped.Code = last.Status, last.Code
 		stopped.Message = "gave up trying again: " + cause.Error()
 		return nil, stopped
@@ -80,8 +81,12 @@ func again(r request, e *Error) bool {
 	return false
 }
 
-// stopped is the error of a call whose context ended.
-func (c *Client) stopped(r request, cause error, unsent bool) *Error {
+// stopped is the error of a call whose context ended, or would have before
+// the call's turn. It wraps the context's error and the cause both.
+func (c *Client) stopped(ctx context.Context, r request, cause error, unsent bool) *Error {
+	if err := ctx.Err(); err != nil && !errors.Is(cause, err) {
+		cause = fmt.Errorf("%w: %w", err, cause)
+	}
 	return &Error{Kind: KindCanceled, Method: r.method, Path: r.path, Message: c.scrub(cause.Error()), Err: cause, unsent: unsent}
 }
 

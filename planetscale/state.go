@@ -63,7 +63,9 @@ type StateInfo struct {
 	Class Class
 	// Started: the platform has accepted the deploy, now or before.
 	Started bool
-	// Live: the schema is on the target.
+	// Live: the platform says that the schema is on the target. Someone may
+	// have taken a failed deploy out of the queue (CompleteDeploy), which is
+	// said to end in complete too: see the target before relying on it.
 	Live bool
 	// Terminal: waiting longer changes nothing.
 	Terminal bool
@@ -87,8 +89,7 @@ func (s State) Info() StateInfo {
 // Known reports whether the state is documented.
 func (s State) Known() bool { return s.Info().Class != ClassUnknown }
 
-// Live reports whether the schema is on the target. It does not wait for the
-// revert window to end.
+// Live reports StateInfo.Live: true in the revert window already.
 func (s State) Live() bool { return s.Info().Live }
 
 // States returns the table of all documented states, from first to last.
