@@ -278,3 +278,83 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestDependencies compares docs/dependencies.md with the direct dependencies in go.mod.
+func TestDependencies(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var direct, listed []string
+	for _, m := range regexp.MustCompile(`(?m)^(?:require )?\t?([a-z0-9.]+\.[a-z]+/\S+) v\S+$`).FindAllStringSubmatch(string(mod), -1) {
+		direct = append(direct, m[1])
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		listed = append(listed, m[1])
+	}
+	for _, name := range direct {
+		if !slices.Contains(listed, name) {
+			t.Errorf("docs/dependencies.md does not say why %s is needed", name)
+		}
+	}
+	for _, name := range listed {
+		if !slices.Contains(direct, name) {
+			t.Errorf("docs/dependencies.md lists %s, which go.mod does not require directly", name)
+		}
+	}
+}
+
+func TestCheckers(t *testing.T) {
+	const source = `package room
+
+import ("fmt"; "os")
+
+type Bare struct{}
+
+// Said has a comment.
+type Said struct{}
+
+type (
+	Grouped int // with a comment
+	Alone   int
+)
+
+// Kinds of things.
+const (
+	A = 1
+	B = 2
+)
+
+var Loose, quiet = 1, 2
+
+func (Said) Do() { fmt.Println(os.Getenv("HOME")) }
+func (*Said) Error() string { return fmt.Sprint("x") }
+func (s *hidden) Do() {}
+func New() {}
+func new() { os.Exit(1) }
+`
+	f, err := parser.ParseFile(token.NewFileSet(), "room.go", source, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bare []string
+	for _, decl := range f.Decls {
+		for _, name := range undocumented(decl) {
+			bare = append(bare, name.Name)
+		}
+	}
+	if want := []string{"Bare", "Alone", "Loose", "Do", "New"}; !slices.Equal(bare, want) {
+		t.Errorf("undocumented: got %q, want %q", bare, want)
+	}
+	var outside []string
+	for _, use := range outsideWorld(f) {
+		outside = append(outside, use.Sel.Name)
+	}
+	if want := []string{"Println", "Getenv", "Exit"}; !slices.Equal(outside, want) {
+		t.Errorf("outside world: got %q, want %q", outside, want)
+	}
+}
