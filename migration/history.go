@@ -1,0 +1,119 @@
+package migration
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"slices"
+	"strings"
+)
+
+// History is the history table of a tool, and the tables beside it, as found
+// in one database.
+type History struct {
+	Table string `json:"table"`
+	// Exists is false before the tool's first run.
+	Exists  bool     `json:"exists"`
+	Columns []Column `json:"columns,omitempty"`
+	// Rows in the order of the primary key.
+	Rows []Row      `json:"rows,omitempty"`
+	Aux  []AuxTable `json:"aux,omitempty"`
+}
+
+// AuxTable is a table that a tool keeps beside its history.
+type AuxTable struct {
+	Name    string   `json:"name"`
+	Exists  bool     `json:"exists"`
+	Columns []Column `json:"columns,omitempty"`
+	Rows    []Row    `json:"rows,omitempty"`
+	Policy  Policy   `json:"policy"`
+}
+
+// Policy is what pmig does with a table beside the history.
+type Policy string
+
+const (
+	// ResetPolicy is for lock tables: on the branch they get the value at which
+	// the tool finds them free; nothing travels back.
+	ResetPolicy Policy = "reset"
+	// SeedPolicy is for tables that the tool wants to read: their rows are
+	// copied to the branch; nothing travels back.
+	SeedPolicy Policy = "seed"
+)
+
+// aux describes a table beside the history.
+type aux struct {
+	name   func(history string) string
+	policy Policy
+	needs  []need
+	// rest gives the rows of a table at rest, for ResetPolicy.
+	rest func(columns []Column, rows []Row) []Row
+	// locked says who holds the lock, "" if nobody does.
+	locked func(table string, columns []Column, rows []Row) string
+}
+
+// Len is the number of rows in the history table.
+func (h *History) Len() int { return len(h.Rows) }
+
+// Digest identifies the rows of the history table (not of those beside it):
+// "sha256:" and 64 hex digits. Column order does not matter, and a table that
+// is not there has the digest of an empty one.
+func (h *History) Digest() string {
+	columns := make([]int, len(h.Columns))
+	for i := range columns {
+		columns[i] = i
+	}
+	slices.SortFunc(columns, func(a, b int) int {
+		return strings.Compare(fold(h.Columns[a].Name), fold(h.Columns[b].Name))
+	})
+	sum := sha256.New()
+	for _, row := range h.Rows {
+		named := make(Row, 0, 2*len(columns))
+		for _, i := range columns {
+			named = append(named, Text(fold(h.Columns[i].Name)), row[i])
+		}
+		io.WriteString(sum, named.fingerprint())
+		sum.Write([]byte{'\n'})
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+// keyOf is a row's key as the tool reads it: the key column's text, several
+// columns joined by ":" (with ":" and "\" inside a part escaped).
+func keyOf(spec Spec, columns []Column, row Row) string {
+	view := rowView{columns, row}
+	names := spec.Tool.key
+	if spec.Custom != nil {
+		names = spec.Custom.Key
+	}
+	parts := make([]Value, len(names))
+	for i, name := range names {
+		parts[i] = view.value(name)
+	}
+	key := joinKey(parts)
+	if spec.Tool.rowKey != nil {
+		key = spec.Tool.rowKey(key)
+	}
+	return key
+}
+
+// joinKey makes one string of a key's parts; different parts never give the
+// same string.
+func joinKey(parts []Value) string {
+	if len(parts) == 1 {
+		return parts[0].Text()
+	}
+	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`)
+	var b strings.Builder
+	for i, p := range parts {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		if p.IsNull() {
+			b.WriteString(`\N`)
+		} else {
+			escape.WriteString(&b, p.Text())
+		}
+	}
+	return b.String()
+}

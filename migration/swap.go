@@ -1,0 +1,150 @@
+package migration
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// SwapOptions are what Swap asks of its caller.
+type SwapOptions struct {
+	// Confirm is called inside the transaction, just before the commit, with
+	// rows locked and written; an error rolls everything back and is returned as
+	// it is. It is not called when there is nothing to write.
+	Confirm func(context.Context) error
+	// TableWait is how long to wait for a table that the deployment creates;
+	// zero means two minutes, less than zero not at all.
+	TableWait time.Duration
+	// Attempts bounds how often the transaction is started over after a
+	// deadlock, a lock timeout or a lost connection; zero means 8.
+	Attempts int
+	// Back lets a pointer go back: only to take back a deployment.
+	Back bool
+}
+
+// SwapResult says what a Swap did.
+type SwapResult struct {
+	// Written is the number of rows inserted, changed or deleted.
+	Written int `json:"written"`
+	// AlreadyThere is how many of the changes had been made before: by a commit
+	// whose answer was lost, or by the platform's own copy.
+	AlreadyThere int `json:"already_there"`
+	// Merged is the number of rows by others that were found and left alone.
+	Merged int `json:"merged"`
+}
+
+// Swap writes what a branch gained to production's history as one
+// compare-and-swap: in a REPEATABLE READ transaction all rows are locked, must
+// be those of base (the history the run started from), and then exactly the
+// delta is written. What is already there is left; rows of others with other
+// keys in a log are merged; anything else is a *DriftError and nothing is
+// written. A pointer that is at or beyond the delta's is done, one before it is
+// advanced, a dirty one is a *DirtyError, and none goes back.
+//
+// It can be called again at any time, also after an error that leaves open
+// whether the commit took place.
+func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, opt SwapOptions) (SwapResult, error) {
+	if err := spec.validate(); err != nil {
+		return SwapResult{}, err
+	}
+	if d.Empty() {
+		return SwapResult{}, nil
+	}
+	if opt.TableWait == 0 {
+		opt.TableWait = 2 * time.Minute
+	}
+	if opt.Attempts == 0 {
+		opt.Attempts = 8
+	}
+	deadline := time.Now().Add(opt.TableWait)
+	wait, pause := 250*time.Millisecond, 50*time.Millisecond
+	for attempt := 1; ; attempt++ {
+		result, err := swapOnce(ctx, db, spec, base, d, opt)
+		var missing *MissingTableError
+		switch {
+		case err == nil:
+			return result, nil
+		case ctx.Err() != nil:
+			return SwapResult{}, errors.Join(context.Cause(ctx), err)
+		case errors.As(err, &missing) && (d.Creates || !base.Exists) && time.Until(deadline) > 0:
+			// Live on PlanetScale does not mean seen by every gate and tablet.
+			attempt--
+			if err := sleep(ctx, min(wait, time.Until(deadline))); err != nil {
+				return SwapResult{}, err
+			}
+			wait = min(wait*3/2, 5*time.Second)
+		case transient(err) && attempt < opt.Attempts:
+			if err := sleep(ctx, pause); err != nil {
+				return SwapResult{}, err
+			}
+			pause = min(pause*2, 2*time.Second)
+		default:
+			var refused *confirmError
+			if errors.As(err, &refused) {
+				return SwapResult{}, refused.err
+			}
+			return SwapResult{}, err
+		}
+	}
+}
+
+// confirmError keeps a refusal by the caller apart from errors of the database.
+type confirmError struct{ err error }
+
+func (e *confirmError) Error() string { return e.err.Error() }
+
+// swapOnce is one transaction, from the read to the commit.
+func swapOnce(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, opt SwapOptions) (SwapResult, error) {
+	tx, err := beginRepeatable(ctx, db)
+	if err != nil {
+		return SwapResult{}, fmt.Errorf("history table %s: %w", d.Table, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	now, err := readLocked(ctx, tx, spec)
+	if err != nil {
+		return SwapResult{}, err
+	}
+	c, err := merge(spec, base, d, now, opt.Back)
+	if err != nil {
+		return SwapResult{}, err
+	}
+	result := SwapResult{Written: c.size(), AlreadyThere: c.already, Merged: c.merged}
+	if result.Written == 0 {
+		return result, nil
+	}
+	if err := write(ctx, tx, spec, now, c); err != nil {
+		return SwapResult{}, fmt.Errorf("writing history table %s: %w", now.Table, err)
+	}
+	if opt.Confirm != nil {
+		if err := opt.Confirm(ctx); err != nil {
+			return SwapResult{}, &confirmError{err}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return SwapResult{}, fmt.Errorf("committing history table %s: %w", now.Table, err)
+	}
+	return result, nil
+}
+
+// readLocked reads the history table and locks its rows and the gaps between.
+func readLocked(ctx context.Context, tx *sql.Tx, spec Spec) (*History, error) {
+	table := spec.HistoryTable()
+	columns, err := readColumns(ctx, tx, spec.Database, []string{table})
+	if err != nil {
+		return nil, err
+	}
+	now := &History{Table: table, Exists: true, Columns: columns[table]}
+	if len(now.Columns) == 0 {
+		return nil, &MissingTableError{Table: table}
+	}
+	if err := checkShape(spec, now.Columns); err != nil {
+		return nil, err
+	}
+	now.Rows, err = readRows(ctx, tx, spec, table, now.Columns, true)
+	if isMissingTable(err) {
+		return nil, &MissingTableError{Table: table}
+	}
+	return now, err
+}

@@ -1,0 +1,97 @@
+package migration
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// beginRepeatable opens a transaction at REPEATABLE READ. Anything lower takes
+// no gap locks, and on an empty table two writers would both get in. A server
+// that does not let a session choose (a gate in front of MariaDB does not) must
+// have it already.
+func beginRepeatable(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+	var refused *mysql.MySQLError
+	if err == nil || !errors.As(err, &refused) || transient(err) {
+		return tx, err
+	}
+	if tx, err = db.BeginTx(ctx, nil); err != nil {
+		return nil, err
+	}
+	level, err := isolation(ctx, tx)
+	if err == nil && level != "REPEATABLE-READ" && level != "SERIALIZABLE" {
+		err = &IsolationError{Level: level}
+	}
+	if err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
+}
+
+// isolation asks for the level in a form that MySQL, MariaDB and Vitess all
+// answer; they disagree about the variable's name.
+func isolation(ctx context.Context, db Queryer) (string, error) {
+	rows, err := db.QueryContext(ctx, "SHOW VARIABLES LIKE 't%x_isolation'")
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	level := ""
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return "", err
+		}
+		level = strings.ToUpper(value)
+	}
+	return level, rows.Err()
+}
+
+// Numbers of errors after which a transaction is worth starting over. All mean
+// that it was rolled back, or that nobody knows; both are settled by reading.
+var transientNumbers = []uint16{
+	1205,       // lock wait timeout
+	1213,       // deadlock
+	1317,       // Vitess: the transaction took too long, or its tablet went away
+	1053,       // server shutdown in progress
+	1105,       // Vitess: no healthy primary at the moment, among other things
+	1290,       // the server is read-only: a failover
+	1836,       // the same, in words of its own
+	2006, 2013, // server has gone away, lost connection: sent by a proxy
+}
+
+// transient reports whether an error may be gone at the next attempt.
+func transient(err error) bool {
+	var refused *confirmError
+	if errors.As(err, &refused) {
+		return false
+	}
+	var m *mysql.MySQLError
+	if errors.As(err, &m) {
+		return slices.Contains(transientNumbers, m.Number)
+	}
+	var n net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
+}
+
+// sleep waits, or returns early with the reason the context ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
