@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// shape is what may stand in one kind of block.
+type shape struct {
+	name     string // with its article, as a sentence says it: "a database block"
+	attrs    []string
+	required []string
+	blocks   []blockShape
+}
+
+// blockShape is one kind of nested block and how many labels it has.
+type blockShape struct {
+	name   string
+	labels int
+}
+
+// content is a block taken apart; it holds only what the shape allows.
+type content struct {
+	attrs  map[string]*hclsyntax.Attribute
+	blocks map[string][]*hclsyntax.Block
+}
+
+// open takes a body apart and reports what does not belong there.
+func (l *loader) open(body *hclsyntax.Body, s shape) content {
+	c := content{attrs: map[string]*hclsyntax.Attribute{}, blocks: map[string][]*hclsyntax.Block{}}
+	for name, attr := range body.Attributes {
+		if slices.Contains(s.attrs, name) {
+			c.attrs[name] = attr
+			continue
+		}
+		l.report(&attr.NameRange, "Unknown attribute", s.unknown("attribute", name, s.attrs, s.blockNames(), "%q is a block: write %s { ... }."))
+	}
+	for _, block := range body.Blocks {
+		i := slices.IndexFunc(s.blocks, func(b blockShape) bool { return b.name == block.Type })
+		if i < 0 {
+			l.report(&block.TypeRange, "Unknown block", s.unknown("block", block.Type, s.blockNames(), s.attrs, "%q is an attribute: write %s = ..."))
+			continue
+		}
+		if l.labels(block, s.blocks[i].labels) {
+			c.blocks[block.Type] = append(c.blocks[block.Type], block)
+		}
+	}
+	for _, name := range s.required {
+		if c.attrs[name] == nil {
+			l.report(body.MissingItemRange().Ptr(), "Missing attribute", fmt.Sprintf("In %s the attribute %q is needed.", s.name, name))
+		}
+	}
+	return c
+}
+
+// unknown is the sentence on a name that a block does not have: what was meant, or what there is.
+func (s shape) unknown(kind, name string, same, other []string, swap string) string {
+	text := fmt.Sprintf("In %s there is no %s %q.", s.name, kind, name)
+	switch {
+	case slices.Contains(other, name):
+		return fmt.Sprintf(swap, name, name)
+	case nearest(name, same) != "":
+		return text + didYouMean(name, same, "%q")
+	case nearest(name, other) != "":
+		best := nearest(name, other)
+		return text + " Did you mean " + fmt.Sprintf(swap, best, best)
+	case len(same) == 0:
+		return text + fmt.Sprintf(" It has no %ss.", kind)
+	default:
+		return text + fmt.Sprintf(" There can be %s.", list(same, "and"))
+	}
+}
+
+func (s shape) blockNames() []string {
+	names := make([]string, len(s.blocks))
+	for i, b := range s.blocks {
+		names[i] = b.name
+	}
+	return names
+}
+
+// labels reports a block whose labels are too few or too many.
+func (l *loader) labels(b *hclsyntax.Block, want int) bool {
+	switch have := len(b.Labels); {
+	case have < want:
+		l.report(b.DefRange().Ptr(), "Missing label", fmt.Sprintf("A %s block needs a name in quotes: %s \"...\" { }.", b.Type, b.Type))
+		return false
+	case have > want && want == 0:
+		l.report(&b.LabelRanges[0], "Too many labels", fmt.Sprintf("A %s block has no name.", b.Type))
+		return false
+	case have > want:
+		l.report(&b.LabelRanges[want], "Too many labels", fmt.Sprintf("A %s block has only one name.", b.Type))
+		return false
+	}
+	return true
+}
+
+// once returns the first of blocks that may be there only once, or nil, and reports the others.
+func (l *loader) once(blocks []*hclsyntax.Block) *hclsyntax.Block {
+	if len(blocks) == 0 {
+		return nil
+	}
+	for _, b := range blocks[1:] {
+		l.report(b.DefRange().Ptr(), "Repeated block", fmt.Sprintf("There can be only one %s block here; the first is at %s.", b.Type, place(blocks[0].DefRange())))
+	}
+	return blocks[0]
+}
+
+// place is where a range begins, the way editors and compilers write it.
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d,%d", r.Filename, r.Start.Line, r.Start.Column)
+}
