@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -52,8 +53,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	next   uint64
-	open   map[net.Conn]context.CancelCauseFunc
-	ls     map[net.Listener]struct{}
+	ends   map[uint64]context.CancelCauseFunc // of what Close must end
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -62,12 +62,94 @@ type Server struct {
 // every connection that Close ends.
 var ErrClosed = errors.New("the MySQL server is closed")
 
-// Serve accepts clients on l until ctx ends or Close is called; it closes l.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error { panic("being built") }
+// Serve accepts clients on l until ctx ends or Close is called; it closes l,
+// ends its connections and waits for them. It returns ErrClosed, the cause of
+// ctx or what accepting failed with.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	ctx, end := context.WithCancelCause(ctx)
+	_, leave, err := s.enter(end)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer leave()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer end(ErrClosed)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	defer l.Close()
+	for pause := time.Millisecond; ; {
+		c, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				c.Close()
+			}
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			// Out of file descriptors, most likely: others will end.
+			if isPassing(err) && pause < time.Second {
+				time.Sleep(pause)
+				pause *= 2
+				continue
+			}
+			return err
+		}
+		pause = time.Millisecond
+		conns.Go(func() { s.ServeConn(ctx, c) })
+	}
+}
 
 // ServeConn serves one client and returns when its connection has ended. The
 // other end may be a net.Pipe.
-func (s *Server) ServeConn(ctx context.Context, c net.Conn) { panic("being built") }
+func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	id, leave, err := s.enter(end)
+	if err != nil {
+		return
+	}
+	defer leave()
+	s.serve(ctx, end, c, id)
+}
 
 // Close stops every Serve, ends every connection and waits for them.
-func (s *Server) Close() error { panic("being built") }
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for _, end := range s.ends {
+		end(ErrClosed)
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return nil
+}
+
+// enter registers something that Close must end and wait for.
+func (s *Server) enter(end context.CancelCauseFunc) (id uint64, leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, nil, ErrClosed
+	}
+	if s.ends == nil {
+		s.ends = map[uint64]context.CancelCauseFunc{}
+	}
+	s.next++
+	id = s.next
+	s.ends[id] = end
+	s.wg.Add(1)
+	return id, func() {
+		s.mu.Lock()
+		delete(s.ends, id)
+		s.mu.Unlock()
+		s.wg.Done()
+	}, nil
+}
+
+func isPassing(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+}

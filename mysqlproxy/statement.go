@@ -15,7 +15,6 @@ const (
 	InitDB          Command = 0x02
 	Query           Command = 0x03
 	FieldList       Command = 0x04
-	ChangeUser      Command = 0x11
 	Prepare         Command = 0x16
 	Execute         Command = 0x17
 	ResetConnection Command = 0x1f
@@ -23,6 +22,7 @@ const (
 
 // The commands handled by the proxy alone.
 const (
+	changeUser   Command = 0x11
 	quit         Command = 0x01
 	statistics   Command = 0x09
 	debug        Command = 0x0d
@@ -51,7 +51,7 @@ func (c Command) String() string {
 		return "COM_DEBUG"
 	case ping:
 		return "COM_PING"
-	case ChangeUser:
+	case changeUser:
 		return "COM_CHANGE_USER"
 	case Prepare:
 		return "COM_STMT_PREPARE"
@@ -95,8 +95,9 @@ type Statement struct {
 	InTransaction bool   // the backend's word after the statement
 	Err           *Error // what the client was told
 
-	ctx  context.Context
-	args func() ([]Arg, error)
+	ctx      context.Context
+	args     func() ([]Arg, error)
+	finished bool
 }
 
 // ResultInfo is the outcome of one of the results a statement had: a text with
