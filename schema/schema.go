@@ -2,9 +2,8 @@
 package schema
 
 import (
-	"context"
-	"database/sql"
-	"errors"
+	"slices"
+	"strings"
 )
 
 // Table is one table or view as its server prints it.
@@ -14,73 +13,53 @@ type Table struct {
 	View   bool   `json:"view,omitempty"` // a view: it has no rows of its own
 }
 
-// Schema is every table and view of one database, sorted by name.
+// Schema is every table and view of one database, sorted by name. It is plain data: whether the definitions can be
+// understood is seen by Diff and Lint.
 type Schema struct {
 	Tables []Table `json:"tables"`
 }
 
-// Querier is what Read needs of a connection: *sql.DB, *sql.Conn and *sql.Tx have it.
-type Querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-var errTodo = errors.New("not built yet")
-
-// Read reads the tables and views of a database.
-func Read(ctx context.Context, q Querier, database string) (*Schema, error) { return nil, errTodo }
-
-// Parse reads a schema from SQL text: CREATE TABLE and CREATE VIEW statements separated by semicolons.
-func Parse(sql string) (*Schema, error) { return nil, errTodo }
-
-// Without is the schema less the named tables.
-func (s *Schema) Without(names ...string) *Schema { return s }
-
-// Only is the named tables of the schema.
-func (s *Schema) Only(names ...string) *Schema { return s }
-
 // Table is the table or view of that name.
-func (s *Schema) Table(name string) (Table, bool) { return Table{}, false }
-
-// Digest names the whole schema: "sha256:" and hex.
-func (s *Schema) Digest() string { return "" }
-
-// Digests names every table: "sha256:" and hex, by table name.
-func (s *Schema) Digests() map[string]string { return nil }
-
-// Change is one statement of a difference.
-type Change struct {
-	Table     string   `json:"table"`
-	Verb      string   `json:"verb"`
-	SQL       string   `json:"sql"`
-	Clauses   []string `json:"clauses,omitempty"`
-	DropsData bool     `json:"drops_data,omitempty"`
-	Instant   bool     `json:"instant,omitempty"`
-	Dropped   []string `json:"dropped,omitempty"`
+func (s *Schema) Table(name string) (Table, bool) {
+	if s == nil {
+		return Table{}, false
+	}
+	for _, t := range s.Tables {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Table{}, false
 }
 
-// Diff is what must be done to from so that it becomes to, in order.
-func Diff(from, to *Schema) ([]Change, error) { return nil, errTodo }
-
-// ParseChange reads one statement of a deploy request.
-func ParseChange(table, verb, ddl string) (Change, error) { return Change{}, errTodo }
-
-// Compare says which changes of want are not in got, and which of got are not in want, clause by clause.
-func Compare(want, got []Change) (missing, surplus []Change) { return nil, nil }
-
-// Normalize turns a CREATE TABLE or CREATE VIEW into its canonical text.
-func Normalize(create string) (string, error) { return "", errTodo }
-
-// LintOptions says what the database allows.
-type LintOptions struct {
-	ForeignKeys bool // foreign key constraints are enabled for the database
+// Without is the schema less the named tables. The schema itself stays as it is.
+func (s *Schema) Without(names ...string) *Schema {
+	return s.filter(func(name string) bool { return !slices.Contains(names, name) })
 }
 
-// Finding is something a deploy request refuses.
-type Finding struct {
-	Code    string `json:"code"` // a lint kind of the platform, such as NO_UNIQUE_KEY
-	Table   string `json:"table"`
-	Message string `json:"message"`
+// Only is the named tables of the schema, as far as it has them. The schema itself stays as it is.
+func (s *Schema) Only(names ...string) *Schema {
+	return s.filter(func(name string) bool { return slices.Contains(names, name) })
 }
 
-// Lint finds what a deploy request would refuse.
-func Lint(s *Schema, o LintOptions) []Finding { return nil }
+func (s *Schema) filter(keep func(name string) bool) *Schema {
+	out := &Schema{Tables: []Table{}}
+	if s == nil {
+		return out
+	}
+	for _, t := range s.Tables {
+		if keep(t.Name) {
+			out.Tables = append(out.Tables, t)
+		}
+	}
+	return out
+}
+
+// sorted is a schema of these tables.
+func sorted(tables []Table) *Schema {
+	if tables == nil {
+		tables = []Table{}
+	}
+	slices.SortFunc(tables, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
+	return &Schema{Tables: tables}
+}

@@ -1,0 +1,97 @@
+package schema
+
+import (
+	"context"
+	"time"
+
+	"vitess.io/vitess/go/vt/schemadiff"
+	"vitess.io/vitess/go/vt/sqlparser"
+)
+
+// hints are the choices under which a deploy request compares: a rename is a drop and an add, and what differs on
+// every branch (names of constraints, auto-increment values) is no difference.
+func hints() *schemadiff.DiffHints {
+	return &schemadiff.DiffHints{
+		AutoIncrementStrategy:       schemadiff.AutoIncrementIgnore,
+		RangeRotationStrategy:       schemadiff.RangeRotationDistinctStatements,
+		ConstraintNamesStrategy:     schemadiff.ConstraintNamesIgnoreAll,
+		ColumnRenameStrategy:        schemadiff.ColumnRenameAssumeDifferent,
+		TableRenameStrategy:         schemadiff.TableRenameAssumeDifferent,
+		FullTextKeyStrategy:         schemadiff.FullTextKeyDistinctStatements,
+		TableCharsetCollateStrategy: schemadiff.TableCharsetCollateStrict,
+		ForeignKeyCheckStrategy:     schemadiff.ForeignKeyCheckStrategyIgnore,
+		EnumReorderStrategy:         schemadiff.EnumReorderStrategyAllow,
+		SubsequentDiffStrategy:      schemadiff.SubsequentDiffStrategyAllow,
+	}
+}
+
+// Diff is what must be done to from so that it becomes to, in an order that works when each statement is run by itself.
+// Where foreign keys form a circle there is no such order, and the session needs foreign_key_checks=0. A nil schema is
+// an empty one. The error names every table that cannot be compared, as *TableError (joined).
+func Diff(from, to *Schema) (changes []Change, err error) {
+	defer rescue(&err)
+	l, err := newLoader()
+	if err != nil {
+		return nil, err
+	}
+	if from == nil {
+		from = &Schema{}
+	}
+	if to == nil {
+		to = &Schema{}
+	}
+	before, err := l.schema(from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := l.schema(to)
+	if err != nil {
+		return nil, err
+	}
+	diff, err := before.SchemaDiff(after, hints())
+	if err != nil {
+		return nil, blame(err)
+	}
+	native := newNative(l, from, to)
+	for _, d := range order(diff) {
+		c, err := l.changeOf(d)
+		if err != nil {
+			return nil, err
+		}
+		if text := native.statement(d); text != c.SQL {
+			c.Native = text
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+// order is the order in which the statements work one by one. Finding it means trying permutations of those that depend
+// on each other, so it is bounded; what is left then is drops, alters, creates, which works without foreign key checks.
+func order(diff *schemadiff.SchemaDiff) []schemadiff.EntityDiff {
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if ordered, err := diff.OrderedDiffs(ctx); err == nil {
+		return ordered
+	}
+	return diff.UnorderedDiffs()
+}
+
+func (l *loader) changeOf(d schemadiff.EntityDiff) (Change, error) {
+	sql := d.CanonicalStatementString()
+	if create, ok := d.Statement().(*sqlparser.CreateTable); ok {
+		sql = printTable(create)
+	}
+	// What is said about the statement is read off its text, so that ParseChange says the same about it.
+	c, err := ParseChange(d.EntityName(), "", sql)
+	if err != nil {
+		return Change{}, &TableError{Table: d.EntityName(), Err: err}
+	}
+	if c.Verb == Alter {
+		if _, ok := d.Statement().(*sqlparser.AlterTable); ok {
+			c.Instant = d.InstantDDLCapability() == schemadiff.InstantDDLCapabilityPossible
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,297 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/vt/schemadiff"
+	"vitess.io/vitess/go/vt/sqlparser"
+)
+
+// native writes a difference in the words that the server used for the tables, because what schemadiff prints is
+// MySQL's: definitions are taken from the text of the table as it shall be.
+type native struct {
+	loader *loader
+	to     *Schema
+	tables map[string]table // of to, taken apart
+	before map[string]table // of from
+	taken  map[string]bool  // names of constraints in from: a server may want them unique in the database
+}
+
+func newNative(l *loader, from, to *Schema) *native {
+	n := &native{loader: l, to: to, tables: map[string]table{}, before: map[string]table{}, taken: map[string]bool{}}
+	for _, t := range from.Tables {
+		if parts, ok := splitTable(t.Create); ok {
+			n.before[t.Name] = parts
+			for _, p := range parts.parts {
+				if p.named != "" {
+					n.taken[strings.ToLower(p.named)] = true
+				}
+			}
+		}
+	}
+	for _, t := range to.Tables {
+		if parts, ok := splitTable(t.Create); ok {
+			n.tables[t.Name] = parts
+		}
+	}
+	return n
+}
+
+// statement is the statement to run.
+func (n *native) statement(d schemadiff.EntityDiff) string {
+	switch s := d.Statement().(type) {
+	case *sqlparser.CreateTable:
+		if t, ok := n.tables[d.EntityName()]; ok {
+			return n.create(t)
+		}
+	case *sqlparser.CreateView:
+		if t, ok := n.to.Table(d.EntityName()); ok {
+			return withoutDefiner(t.Create)
+		}
+	case *sqlparser.AlterTable:
+		from, _ := d.Entities()
+		if e, ok := from.(*schemadiff.CreateTableEntity); ok {
+			return n.alter(d.EntityName(), s, e.TableSpec.Constraints)
+		}
+	}
+	return d.CanonicalStatementString()
+}
+
+// create is the table's own text less its auto-increment value, with other names for constraints whose names are taken.
+func (n *native) create(t table) string {
+	var b strings.Builder
+	b.WriteString("CREATE TABLE " + quote(t.name) + " (\n  ")
+	for i, p := range t.parts {
+		if i > 0 {
+			b.WriteString(",\n  ")
+		}
+		b.WriteString(n.constraint(t.name, p))
+	}
+	b.WriteString("\n)" + withoutAutoIncrement(t.tail))
+	return b.String()
+}
+
+// constraint is a definition, under another name when the constraint's is taken. The platform does the same to all of
+// them at every deploy.
+func (n *native) constraint(table string, p part) string {
+	if p.named == "" || !n.taken[strings.ToLower(p.named)] {
+		return p.raw()
+	}
+	sum := sha256.Sum256([]byte(table + "\x00" + p.named + "\x00" + p.text))
+	const longest = 64
+	suffix := "_" + hex.EncodeToString(sum[:6])
+	name := []rune(p.named)
+	name = name[:min(len(name), longest-len(suffix))]
+	s := newStatement(p.text)
+	return p.text[:s.tokens[1].start] + quote(string(name)+suffix) + p.text[s.tokens[1].end:]
+}
+
+// withoutAutoIncrement cuts AUTO_INCREMENT=n out of the options of a table.
+func withoutAutoIncrement(tail string) string {
+	s := newStatement(tail)
+	for i := range s.tokens {
+		if s.word(i, "AUTO_INCREMENT") && s.sign(i+1, '=') && i+2 < len(s.tokens) {
+			return strings.TrimRight(tail[:s.tokens[i].start], " ") + tail[s.tokens[i+2].end:]
+		}
+	}
+	return tail
+}
+
+// details is what a constraint says, in the spelling of the loaded tables and without its name.
+func (n *native) details(constraint string) string {
+	stmt, err := n.loader.parse("CREATE TABLE t (c int, " + constraint + ")")
+	if err != nil {
+		return ""
+	}
+	ct, ok := stmt.(*sqlparser.CreateTable)
+	if !ok || ct.TableSpec == nil || len(ct.TableSpec.Constraints) != 1 {
+		return ""
+	}
+	simplifyConstraint(ct.TableSpec.Constraints[0])
+	return sqlparser.CanonicalString(ct.TableSpec.Constraints[0].Details)
+}
+
+// alter writes the clauses one by one.
+func (n *native) alter(name string, s *sqlparser.AlterTable, constraints []*sqlparser.ConstraintDefinition) string {
+	a := alteration{
+		native: n, table: name, to: n.tables[name], from: n.before[name],
+		constraints: constraints, defined: map[string]bool{},
+	}
+	for _, o := range s.AlterOptions {
+		switch o := o.(type) {
+		case *sqlparser.ModifyColumn:
+			a.defined[o.NewColDefinition.Name.Lowered()] = true
+		case *sqlparser.AddColumns:
+			for _, c := range o.Columns {
+				a.defined[c.Name.Lowered()] = true
+			}
+		case *sqlparser.DropColumn:
+			a.defined[o.Name.Name.Lowered()] = true
+		}
+	}
+	var clauses []string
+	for _, o := range s.AlterOptions {
+		if text := a.clause(o); text != "" {
+			clauses = append(clauses, text)
+		}
+	}
+	clauses = append(clauses, a.columns()...)
+	text := strings.Join(clauses, ", ")
+	if p := s.PartitionSpec; p != nil {
+		if text != "" && p.Action != sqlparser.RemoveAction {
+			text += ","
+		}
+		text += " " + sqlparser.CanonicalString(p)
+	}
+	if p := s.PartitionOption; p != nil {
+		text += " " + sqlparser.CanonicalString(p)
+	}
+	return "ALTER TABLE " + quote(name) + " " + strings.TrimSpace(text)
+}
+
+// alteration is one ALTER TABLE being written.
+type alteration struct {
+	*native
+	table       string
+	to, from    table
+	constraints []*sqlparser.ConstraintDefinition // of the table as it was
+
+	defined  map[string]bool // columns that the statement defines or drops anyway
+	redefine []string        // columns that must be defined again because a check of theirs goes
+}
+
+// clause is one clause, or nothing when another says it.
+func (a *alteration) clause(option sqlparser.AlterOption) string {
+	text := sqlparser.CanonicalString(option)
+	switch o := option.(type) {
+	case *sqlparser.AddColumns:
+		if len(o.Columns) != 1 {
+			return text
+		}
+		if p, ok := a.to.column(o.Columns[0].Name.Lowered()); ok {
+			return "ADD COLUMN " + p.raw() + position(o.First, o.After)
+		}
+	case *sqlparser.ModifyColumn:
+		if p, ok := a.to.column(o.NewColDefinition.Name.Lowered()); ok {
+			return "MODIFY COLUMN " + p.raw() + position(o.First, o.After)
+		}
+	case *sqlparser.AddIndexDefinition:
+		if p, ok := a.to.index(o.IndexDefinition.Info.Name.Lowered()); ok {
+			return "ADD " + p.raw()
+		}
+	case *sqlparser.AlterIndex:
+		if p, ok := a.to.index(o.Name.Lowered()); ok && strings.HasSuffix(p.text, " IGNORED") {
+			return "ALTER INDEX " + quote(o.Name.String()) + " IGNORED"
+		}
+		if p, ok := a.from.index(o.Name.Lowered()); ok && strings.HasSuffix(p.text, " IGNORED") {
+			return "ALTER INDEX " + quote(o.Name.String()) + " NOT IGNORED"
+		}
+	case *sqlparser.AddConstraintDefinition:
+		return a.addConstraint(o, text)
+	case *sqlparser.DropKey:
+		if o.Type == sqlparser.CheckKeyType || o.Type == sqlparser.ForeignKeyType {
+			return strings.Join(a.dropConstraint(o, text), ", ")
+		}
+	}
+	return text
+}
+
+func position(first bool, after *sqlparser.ColName) string {
+	switch {
+	case first:
+		return " FIRST"
+	case after != nil:
+		return " AFTER " + quote(after.Name.String())
+	}
+	return ""
+}
+
+// addConstraint adds a constraint as the table has it. A check that belongs to a column goes where the column goes.
+func (a *alteration) addConstraint(o *sqlparser.AddConstraintDefinition, text string) string {
+	details := sqlparser.CanonicalString(o.ConstraintDefinition.Details)
+	for _, p := range a.to.parts {
+		if p.named != "" && a.details(p.text) == details {
+			return "ADD " + a.constraint(a.table, p)
+		}
+	}
+	for _, p := range a.to.parts {
+		for _, check := range p.checks {
+			switch {
+			case a.details(check) != details:
+			case a.defined[strings.ToLower(p.column)]:
+				return ""
+			default:
+				return "ADD " + check
+			}
+		}
+	}
+	return text
+}
+
+// dropConstraint drops a constraint by the word that every server knows, and a check that has no name of its own by
+// defining its column again without it. A constraint that the table has twice goes twice.
+func (a *alteration) dropConstraint(o *sqlparser.DropKey, text string) []string {
+	var details string
+	for _, c := range a.constraints {
+		if c.Name.Equal(o.Name) {
+			details = sqlparser.CanonicalString(c.Details)
+		}
+	}
+	var out []string
+	found := false
+	for _, p := range a.from.parts {
+		if p.named != "" && a.details(p.text) == details {
+			found = true
+			word := "CONSTRAINT "
+			if o.Type == sqlparser.ForeignKeyType {
+				word = "FOREIGN KEY "
+			}
+			out = append(out, "DROP "+word+quote(p.named))
+		}
+		for _, check := range p.checks {
+			if a.details(check) != details {
+				continue
+			}
+			found = true
+			if name := strings.ToLower(p.column); !a.defined[name] && !slices.Contains(a.redefine, name) {
+				a.redefine = append(a.redefine, name)
+			}
+		}
+	}
+	if !found {
+		return []string{text}
+	}
+	return out
+}
+
+// columns defines again the columns that lost a check.
+func (a *alteration) columns() []string {
+	var out []string
+	for _, name := range a.redefine {
+		if p, ok := a.to.column(name); ok {
+			out = append(out, "MODIFY COLUMN "+p.raw())
+		}
+	}
+	return out
+}
+
+func (t table) column(lowered string) (part, bool) {
+	for _, p := range t.parts {
+		if p.column != "" && strings.ToLower(p.column) == lowered {
+			return p, true
+		}
+	}
+	return part{}, false
+}
+
+func (t table) index(lowered string) (part, bool) {
+	for _, p := range t.parts {
+		if p.key != "" && strings.ToLower(p.key) == lowered {
+			return p, true
+		}
+	}
+	return part{}, false
+}
