@@ -8,7 +8,7 @@ import (
 )
 
 // A Secret is text that must not be written anywhere. Whatever prints it gets
-// "[secret]"; whatever encodes it gets an error.
+// "[secret]"; whatever encodes it as a value gets an error.
 type Secret string
 
 const hidden = "[secret]"
@@ -34,6 +34,9 @@ func (Secret) MarshalText() ([]byte, error) { return nil, errEncoded }
 
 // MarshalJSON returns an error.
 func (Secret) MarshalJSON() ([]byte, error) { return nil, errEncoded }
+
+// MarshalBinary returns an error.
+func (Secret) MarshalBinary() ([]byte, error) { return nil, errEncoded }
 
 // Shapes of PlanetScale's tokens and passwords: service token, OAuth token,
 // database password.
