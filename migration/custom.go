@@ -14,6 +14,7 @@ var custom = Tool{
 	Empty:   Runs,
 
 	order:   byNumber,
+	repeats: true,
 	collect: customFiles,
 }
 

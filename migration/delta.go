@@ -195,3 +195,27 @@ func (x *rowIndex) rest() []int {
 	}
 	return rest
 }
+
+// sharedColumns are those of a that b has too.
+func sharedColumns(a, b []Column) []Column {
+	return slices.DeleteFunc(slices.Clone(a), func(c Column) bool { return columnIndex(b, c.Name) < 0 })
+}
+
+// part is a string that two rows share only if they agree in some columns.
+func part(columns []Column, names []string, row Row) string {
+	values := make(Row, len(names))
+	for i, name := range names {
+		values[i] = row[columnIndex(columns, name)]
+	}
+	return values.fingerprint()
+}
+
+// same compares two rows in some columns.
+func same(columns []Column, names []string, a, b Row) bool {
+	for _, name := range names {
+		if i := columnIndex(columns, name); a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -14,10 +14,14 @@ type change struct {
 func (c change) size() int { return len(c.insert) + len(c.update) + len(c.remove) }
 
 // merge decides, from the history a run started from, what it gained and what
-// the table holds now, what is to be written. It touches nothing.
+// the table holds now, what is to be written. It touches nothing. Without a
+// base, what the table holds counts as the start.
 func merge(spec Spec, base *History, d Delta, now *History, back bool) (change, error) {
 	if key, dirty := firstDirty(spec, now.Columns, now.Rows); dirty {
 		return change{}, &DirtyError{Table: now.Table, Key: key}
+	}
+	if base == nil {
+		base = now
 	}
 	if spec.Shape() == Pointer {
 		return mergePointer(spec, base, d, now, back)
@@ -34,9 +38,17 @@ func merge(spec Spec, base *History, d Delta, now *History, back bool) (change, 
 	return m.c, nil
 }
 
-// merger explains every row of two heaps: those of base that the table does not
-// hold any more, and those of the table that base did not have. What stays
-// unexplained is drift.
+// place is what merger knows of a row of the table.
+type place int
+
+const (
+	extra     place = iota // base did not have it, and nothing explains it yet
+	paired                 // as in base
+	explained              // the delta's, or reported
+)
+
+// merger explains every row of base that the table does not hold any more, and
+// every row of the table that base did not have. What it can't explain is drift.
 type merger struct {
 	spec  Spec
 	d     Delta
@@ -44,36 +56,46 @@ type merger struct {
 	c     change
 	drift DriftError
 
-	base  []Row           // rows of base, laid out in now's columns
-	keys  map[string]bool // their keys
-	pair  map[int]int     // row of base -> the same row in now
-	gone  *heap           // rows of base without a pair
-	extra *heap           // rows of now without a pair
-	own   *rowIndex       // rows of base by the columns that base, delta and now share
+	base  []Row     // rows of base, laid out in now's columns
+	pair  []int     // row of base -> the same row in now, -1: gone, -2: gone and explained
+	own   *rowIndex // rows of base by the columns that base, delta and now share
+	keys  map[string]bool
+	place []place          // of each row of now
+	byID  map[string]int   // rows of now by primary key, nil if there is none
+	byKey map[string][]int // rows of now by key
 }
+
+const (
+	gone      = -1
+	goneKnown = -2
+)
 
 // newMerger pairs the rows that have not moved. Only columns that both sides
 // have are compared: the deployment may have altered the table.
 func newMerger(spec Spec, base *History, d Delta, now *History) *merger {
-	m := &merger{spec: spec, d: d, now: now, pair: map[int]int{}, keys: map[string]bool{}}
+	m := &merger{spec: spec, d: d, now: now, keys: map[string]bool{}, byKey: map[string][]int{}}
 	m.drift = DriftError{Table: now.Table, Columns: columnNames(now.Columns)}
 	m.c.given = sharedColumns(now.Columns, d.Columns)
 	m.base = alignRows(base, now.Columns)
-
-	shared := columnNames(sharedColumns(now.Columns, base.Columns))
-	index := newRowIndex(now.Columns, shared, now.Rows)
-	m.gone = &heap{rows: m.base, open: map[int]bool{}}
-	for i, row := range m.base {
-		m.keys[keyOf(spec, now.Columns, row)] = true
-		if j := index.take(row); j >= 0 {
-			m.pair[i] = j
-		} else {
-			m.gone.add(i)
+	m.place = make([]place, len(now.Rows))
+	if id := primary(now.Columns); len(id) > 0 {
+		m.byID = make(map[string]int, len(now.Rows))
+		for j, row := range now.Rows {
+			m.byID[part(now.Columns, id, row)] = j
 		}
 	}
-	m.extra = &heap{rows: now.Rows, open: map[int]bool{}}
-	for _, j := range index.rest() {
-		m.extra.add(j)
+	for j, row := range now.Rows {
+		k := m.key(row)
+		m.byKey[k] = append(m.byKey[k], j)
+	}
+	index := newRowIndex(now.Columns, columnNames(sharedColumns(now.Columns, base.Columns)), now.Rows)
+	for _, row := range m.base {
+		m.keys[m.key(row)] = true
+		j := index.take(row)
+		if j >= 0 {
+			m.place[j] = paired
+		}
+		m.pair = append(m.pair, j)
 	}
 	m.own = newRowIndex(now.Columns, columnNames(sharedColumns(m.c.given, base.Columns)), m.base)
 	return m
@@ -84,22 +106,24 @@ func (m *merger) updates() {
 	given := columnNames(m.c.given)
 	for _, e := range m.d.Update {
 		before, after := m.row(e.Before), m.row(e.After)
-		i := m.own.take(before)
-		if i < 0 {
-			m.drift.Changed = append(m.drift.Changed, Edit{Before: before, After: after})
-			continue
-		}
-		if j, kept := m.pair[i]; kept {
+		done := m.among(m.byKey[m.key(after)], extra, func(r Row) bool { return same(m.now.Columns, given, r, after) })
+		switch i := m.own.take(before); {
+		case i >= 0 && m.pair[i] >= 0:
+			j := m.pair[i]
+			m.place[j] = explained
 			if same(m.now.Columns, given, m.now.Rows[j], after) {
 				m.c.already++
 			} else {
 				m.c.update = append(m.c.update, Edit{Before: m.now.Rows[j], After: after})
 			}
-			continue
-		}
-		if m.extra.take(func(r Row) bool { return same(m.now.Columns, given, r, after) }) >= 0 {
-			m.gone.remove(i)
+		case i >= 0 && done >= 0:
+			m.pair[i] = goneKnown
+			m.place[done] = explained
 			m.c.already++
+		case i < 0 && m.among(m.byKey[m.key(after)], paired, func(r Row) bool { return same(m.now.Columns, given, r, after) }) >= 0:
+			m.c.already++
+		case i < 0:
+			m.drift.Changed = append(m.drift.Changed, Edit{Before: before})
 		}
 	}
 }
@@ -108,22 +132,23 @@ func (m *merger) updates() {
 func (m *merger) deletes() {
 	for _, row := range m.d.Delete {
 		row = m.row(row)
-		i := m.own.take(row)
-		if i < 0 {
-			m.drift.Changed = append(m.drift.Changed, Edit{Before: row})
-			continue
-		}
-		if j, kept := m.pair[i]; kept {
-			m.c.remove = append(m.c.remove, m.now.Rows[j])
-		} else if m.extra.find(m.sibling(m.base[i])) < 0 {
-			m.gone.remove(i)
+		switch i := m.own.take(row); {
+		case i >= 0 && m.pair[i] >= 0:
+			m.place[m.pair[i]] = explained
+			m.c.remove = append(m.c.remove, m.now.Rows[m.pair[i]])
+		case m.successor(row) >= 0 && i < 0:
+			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[m.successor(row)]})
+		case m.successor(row) < 0:
+			if i >= 0 {
+				m.pair[i] = goneKnown
+			}
 			m.c.already++
 		}
 	}
 }
 
-// inserts must find no row of their key, or the row itself: numbered otherwise
-// perhaps, but with the same values.
+// inserts must find no row of their key, or the row itself: under another
+// number perhaps, but with the same values.
 func (m *merger) inserts() {
 	var values []string
 	for _, c := range m.c.given {
@@ -131,70 +156,83 @@ func (m *merger) inserts() {
 			values = append(values, c.Name)
 		}
 	}
-	byKey := newKeyIndex(m.spec, m.now.Columns, m.extra)
+	any := func(Row) bool { return true }
 	for _, row := range m.d.Insert {
 		row = m.row(row)
-		key := keyOf(m.spec, m.now.Columns, row)
-		there := func(r Row) bool {
-			return same(m.now.Columns, values, r, row) || m.spec.Tool.ignored != nil && m.spec.Tool.ignored(key)
+		key := m.key(row)
+		rivals := m.byKey[key]
+		itself := func(r Row) bool { return m.ignored(key) || same(m.now.Columns, values, r, row) }
+		j := m.among(rivals, extra, itself)
+		if j < 0 {
+			j = m.among(rivals, paired, itself)
 		}
-		switch rivals := byKey[key]; {
-		case m.extra.takeOf(rivals, there) >= 0:
+		if j >= 0 {
+			m.place[j] = explained
 			m.c.already++
-		default:
-			if j := m.extra.takeOf(rivals, func(Row) bool { return true }); j >= 0 {
-				m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[j]})
-			} else {
-				m.c.insert = append(m.c.insert, row)
-			}
+			continue
 		}
+		if j = m.among(rivals, extra, any); j < 0 && !m.spec.Tool.repeats {
+			j = m.among(rivals, paired, any)
+		}
+		if j >= 0 {
+			m.place[j] = explained
+			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[j]})
+			continue
+		}
+		m.c.insert = append(m.c.insert, row)
 	}
 }
 
-// others sorts what is left: rows that changed, rows with keys of their own,
-// which can't conflict, and rows that came or went.
+// others sorts what is left: rows that changed, that went, that came with a key
+// of base (drift), and those with keys of their own, which can't conflict.
 func (m *merger) others() {
-	byKey := newKeyIndex(m.spec, m.now.Columns, m.extra)
-	identity := primary(m.now.Columns)
-	index := map[string]int{}
-	if len(identity) > 0 {
-		for _, j := range m.extra.list() {
-			index[part(m.now.Columns, identity, m.now.Rows[j])] = j
+	for i, row := range m.base {
+		if m.pair[i] != gone {
+			continue
 		}
-	}
-	for _, i := range m.gone.list() {
-		row := m.base[i]
-		j, moved := -1, false
-		if len(identity) > 0 {
-			j, moved = index[part(m.now.Columns, identity, row)]
-			moved = moved && m.extra.open[j]
-		}
-		if !moved {
-			j = m.extra.takeOf(byKey[keyOf(m.spec, m.now.Columns, row)], func(Row) bool { return true })
-		} else {
-			m.extra.remove(j)
-		}
-		if j >= 0 {
+		if j := m.successor(row); j >= 0 {
+			m.place[j] = explained
 			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[j]})
 		} else {
 			m.drift.Removed = append(m.drift.Removed, row)
 		}
 	}
-	for _, j := range m.extra.list() {
-		if m.keys[keyOf(m.spec, m.now.Columns, m.now.Rows[j])] {
-			m.drift.Added = append(m.drift.Added, m.now.Rows[j])
-		} else {
+	for j, row := range m.now.Rows {
+		switch {
+		case m.place[j] != extra:
+		case m.keys[m.key(row)]:
+			m.drift.Added = append(m.drift.Added, row)
+		default:
 			m.c.merged++
 		}
 	}
 }
 
-// sibling recognises the row that took another's place.
-func (m *merger) sibling(of Row) func(Row) bool {
-	identity, key := primary(m.now.Columns), keyOf(m.spec, m.now.Columns, of)
-	return func(r Row) bool {
-		return len(identity) > 0 && same(m.now.Columns, identity, r, of) || keyOf(m.spec, m.now.Columns, r) == key
+// successor is the unexplained row that stands where another stood: under its
+// primary key, or else under its key. It is -1 if there is none.
+func (m *merger) successor(of Row) int {
+	if m.byID != nil {
+		if j, ok := m.byID[part(m.now.Columns, primary(m.now.Columns), of)]; ok && m.place[j] == extra {
+			return j
+		}
 	}
+	return m.among(m.byKey[m.key(of)], extra, func(Row) bool { return true })
+}
+
+// among is the first of some rows that is at a place and wanted, or -1.
+func (m *merger) among(rows []int, at place, wanted func(Row) bool) int {
+	for _, j := range rows {
+		if m.place[j] == at && wanted(m.now.Rows[j]) {
+			return j
+		}
+	}
+	return -1
+}
+
+func (m *merger) key(r Row) string { return keyOf(m.spec, m.now.Columns, r) }
+
+func (m *merger) ignored(key string) bool {
+	return m.spec.Tool.ignored != nil && m.spec.Tool.ignored(key)
 }
 
 // row lays a row of the delta out in the table's columns.

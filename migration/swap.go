@@ -43,6 +43,10 @@ type SwapResult struct {
 // written. A pointer that is at or beyond the delta's is done, one before it is
 // advanced, a dirty one is a *DirtyError, and none goes back.
 //
+// Without a base (nil: what the run started from is not known any more) the rows
+// found count as the start, and what the delta has and the table lacks is
+// written.
+//
 // It can be called again at any time, also after an error that leaves open
 // whether the commit took place.
 func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, opt SwapOptions) (SwapResult, error) {
@@ -68,7 +72,7 @@ func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, op
 			return result, nil
 		case ctx.Err() != nil:
 			return SwapResult{}, errors.Join(context.Cause(ctx), err)
-		case errors.As(err, &missing) && (d.Creates || !base.Exists) && time.Until(deadline) > 0:
+		case errors.As(err, &missing) && (d.Creates || base != nil && !base.Exists) && time.Until(deadline) > 0:
 			// Live on PlanetScale does not mean seen by every gate and tablet.
 			attempt--
 			if err := sleep(ctx, min(wait, time.Until(deadline))); err != nil {

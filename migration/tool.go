@@ -59,6 +59,7 @@ type Tool struct {
 	order    func(a, b string) int                   // order of keys
 	needs    []need                                  // columns by which the table is recognised
 	ignored  func(key string) bool                   // rows that stand for no migration
+	repeats  bool                                    // several rows may have one key
 	dirty    func(rowView) bool                      // rows of a migration that failed half-way
 	aux      []aux                                   // tables beside the history
 	nested   bool                                    // the folder is searched recursively
