@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pmig/pmig/config"
+	"github.com/pmig/pmig/executor"
+	"github.com/pmig/pmig/gateway"
+	"github.com/pmig/pmig/planner"
+)
+
+type applyCmd struct {
+	which
+	File         string        `arg:"" optional:"" help:"A plan that plan --out saved: apply refuses to do anything else."`
+	AutoApprove  bool          `help:"Do not ask. Needed where there is no terminal."`
+	LockTimeout  time.Duration `default:"15m" help:"How long to wait for another run; 0 not at all."`
+	WaitApproval time.Duration `placeholder:"DURATION" help:"How long to wait for an approval, instead of the configuration's time."`
+	WaitDeploy   time.Duration `placeholder:"DURATION" help:"How long to wait for the deployment, instead of the configuration's time."`
+	Replace      bool          `help:"Replace a deploy request that people have approved for another plan."`
+	JSON         bool          `help:"Print one JSON object per line for every event and result."`
+}
+
+func (c *applyCmd) Run(ctx context.Context, a *app) error {
+	var saved *planner.Plan
+	if c.File != "" {
+		var err error
+		if saved, err = readPlan(c.File); err != nil {
+			return err
+		}
+	}
+	w, err := a.open(ctx, config.Options{})
+	if err != nil {
+		return err
+	}
+	defer w.shutdown()
+	dbs, err := selection(w.config, c.Database)
+	if err != nil {
+		return err
+	}
+	if saved != nil {
+		if dbs, err = savedDatabases(dbs, saved); err != nil {
+			return err
+		}
+	}
+	if !c.AutoApprove && c.File == "" {
+		if err := c.ask(ctx, a, w); err != nil {
+			return err
+		}
+	}
+	p := newPrinter(a, w, c.JSON, len(dbs) > 1)
+	defer p.close()
+	sums := make([]*executor.Summary, len(dbs))
+	errs := make([]error, len(dbs))
+	each(c.Parallelism, len(dbs), func(i int) error {
+		sums[i], errs[i] = c.apply(ctx, w, dbs[i], saved, p)
+		return nil
+	})
+	codes := []int{}
+	for i, d := range dbs {
+		codes = append(codes, codeOf(errs[i]))
+		p.result(d.Label, sums[i], errs[i])
+	}
+	if code := worst(codes...); code != exitDone {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// apply runs one database.
+func (c *applyCmd) apply(ctx context.Context, w *world, d *config.Database, saved *planner.Plan, p *printer) (*executor.Summary, error) {
+	r := w.run(d, p.event)
+	r.LockTimeout, r.WaitApproval, r.WaitDeploy, r.Replace = c.LockTimeout, c.WaitApproval, c.WaitDeploy, c.Replace
+	if saved != nil {
+		r.Check = func(now *planner.Database) error { return unchanged(saved, now) }
+	}
+	return r.Apply(ctx)
+}
+
+// run makes the run of one database.
+func (w *world) run(d *config.Database, event func(executor.Event)) *executor.Run {
+	id := executor.NewID()
+	p := w.planner(d, id, "readwriter")
+	var journal executor.Journal = w.store
+	if w.app.journal != nil {
+		journal = w.app.journal(journal)
+	}
+	return &executor.Run{
+		ID: id, Version: version, Holder: w.app.holder(),
+		Planner: p, API: p.API, Urgent: p.API.Unbudgeted(), Target: p.Target,
+		Connect: connect, Dial: dial,
+		Command: func(source string, at gateway.Endpoint) (executor.Command, error) { return w.command(d, source, at) },
+		Exec:    runChild,
+		Journal: journal, Key: w.stateKey(d), Lock: w.store.Lock, Event: event,
+	}
+}
+
+// holder says who runs this, for the people who wait for it.
+func (a *app) holder() string {
+	for _, ci := range []struct{ run, name string }{
+		{"GITHUB_RUN_ID", "GitHub Actions run"}, {"CI_PIPELINE_ID", "GitLab pipeline"}, {"BUILDKITE_BUILD_NUMBER", "Buildkite build"}, {"CIRCLE_BUILD_NUM", "CircleCI build"},
+	} {
+		if v := a.env[ci.run]; v != "" {
+			return ci.name + " " + v
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	user := a.env["USER"]
+	if user == "" {
+		return fmt.Sprintf("process %d on %s", os.Getpid(), host)
+	}
+	return fmt.Sprintf("%s, process %d on %s", user, os.Getpid(), host)
+}
+
+// ask shows the plan and asks a person. Without one there is nobody to ask.
+func (c *applyCmd) ask(ctx context.Context, a *app, w *world) error {
+	if _, tty := terminal(a.stdin); !tty {
+		return usageError("there is no terminal to ask for a confirmation on", "look at pmig plan, then run pmig apply --auto-approve")
+	}
+	plan, err := w.plan(ctx, c.which)
+	if err != nil {
+		return err
+	}
+	if plan.Refused() {
+		a.printPlan(plan)
+		return &exitError{code: exitRefused}
+	}
+	if !plan.Changes() {
+		return nil // apply still finishes what an earlier run left
+	}
+	a.printPlan(plan)
+	fmt.Fprint(a.stderr, "\nCarry this out? Only \"yes\" is taken: ")
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-answer:
+		if line != "yes" {
+			return &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
+		}
+		return nil
+	case <-ctx.Done():
+		fmt.Fprintln(a.stderr)
+		return ctx.Err()
+	}
+}
+
+// savedDatabases narrows the run to what the saved plan speaks of.
+func savedDatabases(dbs []*config.Database, saved *planner.Plan) ([]*config.Database, error) {
+	var out []*config.Database
+	for _, p := range saved.Databases {
+		found := false
+		for _, d := range dbs {
+			if d.Label == p.Label {
+				out, found = append(out, d), true
+			}
+		}
+		if !found {
+			return nil, &exitError{exitStale, &hinted{what: fmt.Sprintf("the plan is stale: it has a database %q that %s does not declare", p.Label, config.FileName), hint: "make a new plan"}}
+		}
+	}
+	return out, nil
+}
+
+// unchanged compares what would be done now with what a person has seen. What
+// is carried out is always the fresh plan: a saved one can only refuse it.
+func unchanged(saved *planner.Plan, now *planner.Database) error {
+	for _, d := range saved.Databases {
+		if d.Label != now.Label {
+			continue
+		}
+		if moved := planner.Moved(d, now); len(moved) > 0 {
+			return &executor.Error{Outcome: executor.Stale, What: "the plan is stale", Why: strings.Join(moved, "; "), Next: "look at a new plan: pmig plan --out FILE"}
+		}
+		return nil
+	}
+	return &executor.Error{Outcome: executor.Stale, What: "the plan is stale", Why: "it does not hold database " + now.Label, Next: "look at a new plan: pmig plan --out FILE"}
+}
+
+// line writes one JSON object to stdout.
+type jsonLines struct {
+	mu sync.Mutex
+	a  *app
+}
+
+func (j *jsonLines) write(v any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	json.NewEncoder(j.a.stdout).Encode(v)
+}

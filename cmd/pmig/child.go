@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pmig/pmig/config"
+	"github.com/pmig/pmig/executor"
+	"github.com/pmig/pmig/gateway"
+)
+
+// command makes the command of a source ready to run against the gateway.
+func (w *world) command(d *config.Database, name string, at gateway.Endpoint) (executor.Command, error) {
+	var src *config.Source
+	for _, s := range d.Sources {
+		if s.Name == name {
+			src = s
+		}
+	}
+	if src == nil {
+		return executor.Command{}, fmt.Errorf("there is no source %q", name)
+	}
+	ca, err := os.CreateTemp("", "pmig-ca-*.pem")
+	if err != nil {
+		return executor.Command{}, err
+	}
+	done := func() { os.Remove(ca.Name()) }
+	bundle, err := gateway.Bundle(at.CA)
+	if err == nil {
+		_, err = ca.Write(bundle)
+	}
+	if err = errors.Join(err, ca.Close()); err != nil {
+		done()
+		return executor.Command{}, fmt.Errorf("write the gateway's certificate: %w", err)
+	}
+	argv, set, diags := src.Command(config.BranchValues{
+		Name: d.Working.Name, URL: at.URL(), DSN: at.DSN(), JDBCURL: at.JDBCURL(), Host: at.Host, Port: at.Port,
+		User: at.User, Password: at.Password, Database: at.Database, CAFile: ca.Name(),
+	})
+	if diags.HasErrors() {
+		done()
+		return executor.Command{}, &diagnostics{diags, w.config.Files}
+	}
+	for _, v := range append([]string{"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"}, src.Tool.CAEnv...) {
+		if _, ok := set[v]; !ok {
+			set[v] = ca.Name()
+		}
+	}
+	var hosts []string
+	for _, one := range w.config.Databases {
+		if h := hostOf(one.Target.URL); h != "" {
+			hosts = append(hosts, h)
+		}
+	}
+	env, withheld := gateway.Environment(w.app.environ, set, src.PassEnv, hosts)
+	secrets := append([]string{at.Password}, w.secrets...)
+	for _, one := range w.config.Databases {
+		if one.Target.URL != "" {
+			secrets = append(secrets, one.Target.URL.Reveal())
+		}
+	}
+	return executor.Command{Source: name, Args: argv, Dir: src.Dir, Env: env, Withheld: withheld, Secrets: secrets, Done: done}, nil
+}
+
+// grace is how long a child may take to end when it is told to.
+const grace = 3 * time.Second
+
+// runChild runs a migration tool. Its output goes line by line to the caller,
+// scrubbed; when the context ends, so does the child and all that it started.
+func runChild(ctx context.Context, c executor.Command) error {
+	if len(c.Args) == 0 {
+		return &hinted{what: "the command is empty", hint: "set command in the source block"}
+	}
+	path := ""
+	for _, kv := range c.Env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v
+		}
+	}
+	program, err := lookPath(c.Args[0], path)
+	if err != nil {
+		return &hinted{what: fmt.Sprintf("command %q is not on PATH", c.Args[0]), hint: "install it in this image, or give its full path in command"}
+	}
+	cmd := exec.Command(program, c.Args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, c.Env
+	apart(cmd)
+	read, write := io.Pipe()
+	scrub := gateway.NewScrubber(write, c.Secrets...)
+	out := &oneWriter{w: scrub}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = 2 * time.Second
+	var lines sync.WaitGroup
+	lines.Add(1)
+	go func() {
+		defer lines.Done()
+		s := bufio.NewScanner(read)
+		s.Buffer(nil, 1<<20)
+		for s.Scan() {
+			c.Output(s.Text())
+		}
+		io.Copy(io.Discard, read)
+	}()
+	if err := cmd.Start(); err != nil {
+		write.Close()
+		lines.Wait()
+		return &hinted{what: fmt.Sprintf("start %q", c.Args[0]), err: err, hint: "check command and dir of the source block"}
+	}
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+			endGroup(cmd)
+			select {
+			case <-ended:
+			case <-time.After(grace):
+				killGroup(cmd)
+			}
+		case <-ended:
+		}
+	}()
+	err = cmd.Wait()
+	close(ended)
+	scrub.Flush()
+	write.Close()
+	lines.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("%s ended with %s", c.Args[0], exit.ProcessState)
+	}
+	return err
+}
+
+// oneWriter lets stdout and stderr share one scrubber.
+type oneWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneWriter) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
+}

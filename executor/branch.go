@@ -1,0 +1,309 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pmig/pmig/migration"
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/planner"
+	"github.com/pmig/pmig/schema"
+)
+
+// preflight removes what an earlier run of this identity left on the target
+// and that nobody uses any more. All else that can be known beforehand was
+// seen by the planner.
+func (r *Run) preflight(ctx context.Context) (string, error) {
+	if r.Target.URL != "" {
+		return "", nil
+	}
+	passwords, err := r.API.Passwords(ctx, r.plan.Target)
+	if err != nil {
+		return "", fail(planner.Preflight, "list passwords of "+r.plan.Target, err)
+	}
+	for _, p := range passwords {
+		if p.Expired && hasPrefix(p.Name, passwordPrefix(r.plan.Identity)) {
+			if err := r.API.DeletePassword(ctx, r.plan.Target, p.ID); err != nil && !planetscale.IsNotFound(err) {
+				r.note(planner.Preflight, "an expired password of an earlier run is still there: "+err.Error())
+			}
+		}
+	}
+	return "", nil
+}
+
+// createBranch takes the lock by making the next working branch, holds it with
+// a heartbeat, and plans again under it. Nothing that was seen before counts.
+func (r *Run) createBranch(ctx context.Context) (string, error) {
+	const step = planner.BranchCreate
+	began := time.Now()
+	seen := watch{}
+	for {
+		rivals, highest, err := r.survey(ctx)
+		if err != nil {
+			return "", fail(step, "look for other runs", err)
+		}
+		wait := ""
+		for _, v := range rivals {
+			p, why, err := r.feel(ctx, seen, v)
+			if err != nil {
+				return "", fail(step, "look for other runs", err)
+			}
+			waits, err := r.parked(v, p)
+			switch {
+			case err != nil:
+				return "", err
+			case waits != "":
+				wait = waits
+			case p != dead:
+				wait = fmt.Sprintf("branch %s %s", v.branch.Name, why)
+			}
+		}
+		if wait != "" {
+			if err := r.waitForOther(ctx, began, wait); err != nil {
+				return "", err
+			}
+			if err := r.stillPending(ctx); err != nil {
+				return "", err
+			}
+			continue
+		}
+		won, err := r.makeBranch(ctx, highest+1)
+		if err != nil {
+			return "", err
+		}
+		if !won {
+			continue
+		}
+		if err := r.underLock(ctx, rivals); err != nil {
+			return "", err
+		}
+		return r.facts.Branch, nil
+	}
+}
+
+// waitForOther waits until the other run is looked at again.
+func (r *Run) waitForOther(ctx context.Context, began time.Time, why string) error {
+	waited := time.Since(began)
+	if waited >= r.LockTimeout {
+		return &Error{Outcome: Busy, Step: planner.BranchCreate, What: "another run has the lock", Why: why,
+			Next: "wait for it, or give it longer: --lock-timeout 30m"}
+	}
+	r.send(Event{Type: Progress, Step: planner.BranchCreate, Message: "waiting: " + why, Waited: waited})
+	return sleep(ctx, min(15*time.Second, r.LockTimeout-waited))
+}
+
+// stillPending lets a waiter leave as soon as somebody else has done its work.
+func (r *Run) stillPending(ctx context.Context) error {
+	plan, seen, err := r.Planner.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if plan.PendingCount() == 0 || plan.Intent != r.facts.Plan.Intent {
+		return errAgain
+	}
+	r.plan, r.seen = plan, seen
+	return nil
+}
+
+// makeBranch creates the branch of a number and waits until it is ready. It
+// reports false where somebody else was faster.
+func (r *Run) makeBranch(ctx context.Context, number int) (bool, error) {
+	const step = planner.BranchCreate
+	r.facts.Branch, r.facts.BranchID = fmt.Sprintf("%s%d", r.facts.Plan.Working, number), ""
+	if err := r.record(step, "creating", r.facts.Branch); err != nil {
+		return false, err
+	}
+	b, err := r.API.CreateBranch(ctx, planetscale.NewBranch{Name: r.facts.Branch, Parent: r.facts.Plan.Target})
+	if planetscale.IsConflict(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fail(step, "create branch "+r.facts.Branch, err)
+	}
+	r.facts.BranchID = b.ID
+	if err := r.record(step, "created", b.ID); err != nil {
+		return false, err
+	}
+	err = poll(ctx, duration(r.facts.Plan.Deploy.BranchTimeout), func(waited time.Duration) (bool, error) {
+		if b.Ready {
+			return true, nil
+		}
+		now, err := r.API.Branch(ctx, r.facts.Branch)
+		if planetscale.IsNotFound(err) && waited < time.Minute {
+			return false, nil // reads may lag behind our own write
+		}
+		if err != nil {
+			return false, err
+		}
+		if now.ID != r.facts.BranchID {
+			return false, errLost
+		}
+		b = now
+		r.send(Event{Type: Progress, Step: step, Message: "branch " + b.Name, State: readiness(b), Waited: waited})
+		return b.Ready, nil
+	})
+	if err != nil {
+		return false, fail(step, "wait for branch "+r.facts.Branch, err)
+	}
+	if err := r.hold(ctx); err != nil {
+		return false, fail(step, "hold branch "+r.facts.Branch, err)
+	}
+	return true, r.record(step, "held", "")
+}
+
+func readiness(b *planetscale.Branch) string {
+	if b.Ready {
+		return "ready"
+	}
+	return "being made"
+}
+
+// underLock makes sure that this run leads, plans again, and fences off what
+// others of this identity left open.
+func (r *Run) underLock(ctx context.Context, older []rival) error {
+	const step = planner.BranchCreate
+	mine, _ := numberOf(r.facts.Plan.Working, r.facts.Branch)
+	rivals, _, err := r.survey(ctx)
+	if err != nil {
+		return fail(step, "look for other runs", err)
+	}
+	for _, v := range rivals {
+		if v.number > mine {
+			if err := r.discard(ctx); err != nil {
+				return err
+			}
+			return errAgain
+		}
+	}
+	plan, seen, err := r.Planner.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	r.plan, r.seen = plan, seen
+	if plan.PendingCount() == 0 || r.owed() != nil {
+		if err := r.discard(ctx); err != nil {
+			return err
+		}
+		return errAgain
+	}
+	if err := refused(plan); err != nil {
+		return err
+	}
+	if r.Check != nil {
+		if err := r.Check(plan); err != nil {
+			return err
+		}
+	}
+	r.facts.Plan = plan
+	r.facts.TargetSchema, r.facts.TargetTables = seen.Schema.Digest(), seen.Schema.Digests()
+	r.facts.Bases = nil
+	for _, s := range seen.Sources {
+		r.facts.Bases = append(r.facts.Bases, s.History)
+	}
+	if err := r.fenceOff(ctx, older); err != nil {
+		return err
+	}
+	return r.record(step, "planned", plan.Intent)
+}
+
+// fenceOff closes the open requests of earlier runs of this identity, which
+// nobody may deploy any more, and deletes their branches.
+func (r *Run) fenceOff(ctx context.Context, older []rival) error {
+	const step = planner.BranchCreate
+	for _, q := range r.seen.Requests {
+		if q.Request.State != "open" || q.Stamp.BranchID == r.facts.BranchID || q.Request.DeploymentState.Info().Started {
+			continue
+		}
+		if q.Request.Approved && !r.Replace {
+			return &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Request.Number),
+				Why:  "a person has approved it, and it is for another plan",
+				Next: "deploy it, or close it with pmig abandon, or replace it with pmig apply --replace"}
+		}
+		if err := r.leads(); err != nil {
+			return err
+		}
+		if _, err := r.API.CloseDeployRequest(ctx, q.Request.Number); err != nil {
+			return fail(step, fmt.Sprintf("close deploy request #%d of an earlier run", q.Request.Number), err)
+		}
+		after, err := r.API.DeployRequest(ctx, q.Request.Number)
+		if err != nil {
+			return fail(step, fmt.Sprintf("look at deploy request #%d", q.Request.Number), err)
+		}
+		if after.State == "open" {
+			return errAgain // it was deployed in this very moment: it is joined
+		}
+		r.note(step, fmt.Sprintf("closed deploy request #%d of an earlier run", q.Request.Number))
+	}
+	for _, v := range older {
+		if err := r.leads(); err != nil {
+			return err
+		}
+		if err := r.deleteBranch(ctx, v.branch.Name, v.branch.ID); err != nil {
+			r.note(step, fmt.Sprintf("branch %s of an earlier run is still there: %v", v.branch.Name, err))
+		}
+	}
+	return nil
+}
+
+// verifyBranch compares the branch with the target, both read over MySQL. A
+// fresh branch can lag behind: deploying it would drop the newest columns.
+func (r *Run) verifyBranch(ctx context.Context) (string, error) {
+	const step = planner.BranchVerify
+	db, err := r.branch(ctx)
+	if err != nil {
+		return "", fail(step, "connect to the branch", err)
+	}
+	var differ []schema.Change
+	err = poll(ctx, staleWait, func(waited time.Duration) (bool, error) {
+		s, err := schema.Read(ctx, db, r.facts.Plan.Name)
+		if err != nil {
+			return false, err
+		}
+		if s.Digest() == r.facts.TargetSchema {
+			return true, nil
+		}
+		if differ, err = schema.Diff(s, r.seen.Schema); err != nil {
+			return false, err
+		}
+		r.send(Event{Type: Progress, Step: step, Message: "the branch lags behind the target", Waited: waited})
+		return false, nil
+	})
+	var late *timeoutError
+	switch {
+	case asTimeout(err, &late):
+		if r.rebuilt < 1 {
+			r.rebuilt++
+			r.note(step, "the branch has an old schema: it is made again")
+			if err := r.discard(ctx); err != nil {
+				return "", err
+			}
+			return "", &backError{planner.BranchCreate}
+		}
+		return "", refuse(step, "branch "+r.facts.Branch, fmt.Sprintf("its schema is not %s's: %s", r.facts.Plan.Target, describe(differ)),
+			"the platform made the branch from an old schema; take a backup of the target so that it is read anew, and apply again")
+	case err != nil:
+		return "", fail(step, "compare the branch with the target", err)
+	}
+	return plural(len(r.seen.Schema.Tables), "table") + " equal", nil
+}
+
+// staleWait is how long a branch may lag behind before it is made again.
+const staleWait = 45 * time.Second
+
+// seed gives the branch the target's history rows. It writes nothing where the
+// platform has copied them already.
+func (r *Run) seed(ctx context.Context) (string, error) {
+	db, err := r.branch(ctx)
+	if err != nil {
+		return "", fail(planner.HistorySeed, "connect to the branch", err)
+	}
+	rows := 0
+	for i, s := range r.seen.Sources {
+		if err := migration.Seed(ctx, db, s.Spec, r.facts.Bases[i]); err != nil {
+			return "", fail(planner.HistorySeed, "copy "+s.Spec.HistoryTable()+" to the branch", err)
+		}
+		rows += len(r.facts.Bases[i].Rows)
+	}
+	return plural(rows, "row"), nil
+}

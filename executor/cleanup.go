@@ -1,0 +1,250 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/planner"
+)
+
+// cleanup removes what the run made. A branch whose deployment can still be
+// reverted is kept for that; the next run removes it.
+func (r *Run) cleanup(ctx context.Context) (string, error) {
+	const step = planner.Cleanup
+	kept, err := r.closeWindow(ctx)
+	if err != nil {
+		return "", fail(step, "close the revert window", err)
+	}
+	if err := r.dropHeartbeat(ctx); err != nil {
+		r.note(step, err.Error())
+	}
+	if kept == "" {
+		if err := r.deleteBranch(ctx, r.facts.Branch, r.facts.BranchID); err != nil {
+			kept = fmt.Sprintf("branch %s: %v", r.facts.Branch, err)
+		}
+	}
+	r.summary.Kept = kept
+	if kept != "" {
+		return "kept: " + kept, nil
+	}
+	return "", nil
+}
+
+// closeWindow ends the revert window where the configuration says so, and
+// otherwise tells until when it keeps the branch.
+func (r *Run) closeWindow(ctx context.Context) (kept string, err error) {
+	if r.facts.Request == 0 {
+		return "", nil
+	}
+	q, err := r.API.DeployRequest(ctx, r.facts.Request)
+	if err != nil {
+		return "", err
+	}
+	if q.DeploymentState != planetscale.StateCompletePendingRevert {
+		return "", nil
+	}
+	if r.facts.Plan.Deploy.RevertWindow != "skip" {
+		until := ""
+		if end, ok := q.RevertUntil(); ok {
+			until = " until " + end.Local().Format("15:04")
+		}
+		return fmt.Sprintf("branch %s, so that the deployment can be reverted%s", r.facts.Branch, until), nil
+	}
+	return "", r.skipRevert(ctx, q.Number)
+}
+
+// skipRevert closes a revert window and waits until it is closed.
+func (r *Run) skipRevert(ctx context.Context, number int) error {
+	if _, err := r.API.SkipRevert(ctx, number); err != nil && !planetscale.IsRefused(err) {
+		return err
+	}
+	return poll(ctx, 2*time.Minute, func(waited time.Duration) (bool, error) {
+		q, err := r.API.DeployRequest(ctx, number)
+		if err != nil {
+			return false, err
+		}
+		if q.Number == r.facts.Request {
+			r.saw(q.DeploymentState)
+		}
+		return q.DeploymentState != planetscale.StateCompletePendingRevert, nil
+	})
+}
+
+// dropHeartbeat ends the lease and deletes the passwords of this run that are
+// still there, but for the one that the target is being read with.
+func (r *Run) dropHeartbeat(ctx context.Context) error {
+	var errs []error
+	if r.lease != nil {
+		errs = append(errs, r.lease.end(ctx))
+		r.lease = nil
+	}
+	inUse := ""
+	if p := r.Target.Password(); p != nil {
+		inUse = p.ID
+	}
+	var left []passwordRef
+	for _, p := range r.facts.Passwords {
+		if p.ID == inUse {
+			continue
+		}
+		if err := r.API.DeletePassword(ctx, p.Branch, p.ID); err != nil && !planetscale.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("delete password %s of branch %s: %w", p.ID, p.Branch, err))
+			left = append(left, p)
+		}
+	}
+	r.facts.Passwords = left
+	return errors.Join(errs...)
+}
+
+// deleteBranch deletes a branch, but only if the name is still that branch's.
+// While a deployment has just ended the platform refuses; that passes.
+func (r *Run) deleteBranch(ctx context.Context, name, id string) error {
+	if name == "" || id == "" {
+		return nil
+	}
+	var last error
+	for try := range 6 {
+		b, err := r.API.Branch(ctx, name)
+		if planetscale.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if b.ID != id {
+			return nil // somebody else's by now
+		}
+		last = r.API.DeleteBranch(ctx, name)
+		switch {
+		case last == nil, planetscale.IsNotFound(last):
+			return nil
+		case !planetscale.IsDeploying(last):
+			return last
+		}
+		r.send(Event{Type: Progress, Step: planner.Cleanup, Message: "branch " + name + " cannot be deleted yet", Waited: time.Duration(try) * 20 * time.Second})
+		if err := sleep(ctx, 20*time.Second); err != nil {
+			return err
+		}
+	}
+	return last
+}
+
+// discard gives up the working branch: heartbeat first, then the branch.
+func (r *Run) discard(ctx context.Context) error {
+	if err := r.dropHeartbeat(ctx); err != nil {
+		return err
+	}
+	if err := r.deleteBranch(ctx, r.facts.Branch, r.facts.BranchID); err != nil {
+		return err
+	}
+	r.facts.Branch, r.facts.BranchID, r.facts.Checked = "", "", false
+	r.facts.Finished, r.facts.Ended = true, "withdrawn"
+	return r.record(r.step, "withdrawn", "")
+}
+
+// withdraw closes the run's request, if it is open and not deployed, and gives
+// up the branch.
+func (r *Run) withdraw(ctx context.Context, q *planetscale.DeployRequest) error {
+	if q != nil && q.State == "open" && !q.DeploymentState.Info().Started {
+		if _, err := r.API.CloseDeployRequest(ctx, q.Number); err != nil && !planetscale.IsRefused(err) {
+			return err
+		}
+	}
+	return r.discard(ctx)
+}
+
+// failed decides what becomes of a run that did not go through: it is kept for
+// the next one where that can go on from it, and removed otherwise.
+func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
+	if errors.Is(err, errLost) {
+		if r.lease != nil {
+			r.lease.stop()
+			r.lease = nil
+		}
+		r.facts.Finished, r.facts.Ended = true, "lost the lead"
+		return errors.Join(err, r.record(step, "failed", err.Error()))
+	}
+	if errors.Is(err, errAgain) {
+		return errors.Join(err, r.drop(ctx))
+	}
+	r.send(Event{Type: StepFail, Step: step, Message: err.Error()})
+	// Without the caller's cancellation: whoever interrupts wants the
+	// checkpoint written, but not to wait for ever.
+	patience := 2 * time.Minute
+	if ctx.Err() != nil {
+		patience = 4 * time.Second
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	if rec := r.record(step, "failed", err.Error()); rec != nil {
+		err = errors.Join(err, rec)
+	}
+	if r.worthKeeping(ctx, end, err) {
+		if e := r.dropHeartbeat(end); e != nil {
+			r.note(step, e.Error())
+		}
+		return err
+	}
+	var q *planetscale.DeployRequest
+	if r.facts.Request != 0 {
+		q, _ = r.API.DeployRequest(end, r.facts.Request)
+	}
+	if e := r.withdraw(end, q); e != nil {
+		r.note(step, "not everything could be removed, the next run does it: "+e.Error())
+	}
+	return err
+}
+
+// worthKeeping reports whether a later run can go on from here.
+func (r *Run) worthKeeping(ctx, end context.Context, err error) bool {
+	if !r.facts.Checked {
+		return false
+	}
+	if OutcomeOf(err) == Person || ctx.Err() != nil || passing(err) {
+		return true
+	}
+	if r.facts.Request == 0 {
+		return false
+	}
+	q, e := r.API.DeployRequest(end, r.facts.Request)
+	if e != nil {
+		return true // not known: nothing is thrown away
+	}
+	return q.DeploymentState.Info().Started
+}
+
+// drop lets go of whatever the ended walk still holds.
+func (r *Run) drop(ctx context.Context) error {
+	if r.facts.Finished {
+		return nil
+	}
+	var q *planetscale.DeployRequest
+	if r.facts.Request != 0 {
+		var err error
+		if q, err = r.API.DeployRequest(ctx, r.facts.Request); err != nil {
+			return err
+		}
+	}
+	return r.withdraw(ctx, q)
+}
+
+// release is the last thing a run does: no password of it stays.
+func (r *Run) release(ctx context.Context) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if r.lease != nil {
+		if err := r.lease.end(end); err != nil {
+			r.note(planner.Cleanup, err.Error())
+		}
+		r.lease = nil
+	}
+	if err := r.Target.Close(end); err != nil {
+		r.note(planner.Cleanup, err.Error())
+	}
+}
+
+func hasPrefix(s, prefix string) bool { return strings.HasPrefix(s, prefix) }

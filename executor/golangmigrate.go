@@ -1,0 +1,64 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/golang-migrate/migrate/v4"
+	driver "github.com/golang-migrate/migrate/v4/database/mysql"
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+
+	"github.com/pmig/pmig/gateway"
+	"github.com/pmig/pmig/planner"
+)
+
+// golangMigrate runs a golang-migrate folder in this process, with the library
+// itself, through the gateway like every other tool.
+func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []planner.Migration, at gateway.Endpoint) error {
+	files, err := iofs.New(seen.FS, ".")
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
+	cfg.User, cfg.Passwd, cfg.DBName = at.User, at.Password, at.Database
+	cfg.MultiStatements = true // a migration file holds several
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	// The branch is this run's alone, and PlanetScale ends sessions that hold a
+	// GET_LOCK for 20 seconds: no lock.
+	target, err := driver.WithInstance(db, &driver.Config{MigrationsTable: seen.Spec.HistoryTable(), DatabaseName: at.Database, NoLock: true})
+	if err != nil {
+		return fmt.Errorf("connect to the branch: %w", err)
+	}
+	defer target.Close()
+	m, err := migrate.NewWithInstance("iofs", files, "mysql", target)
+	if err != nil {
+		return err
+	}
+	stopped := context.AfterFunc(ctx, func() {
+		m.GracefulStop <- true
+		db.Close() // a statement that hangs hears nothing else
+	})
+	defer stopped()
+	last, err := strconv.ParseUint(pending[len(pending)-1].Key, 10, 63)
+	if err != nil {
+		return fmt.Errorf("migration %s: its version is no number", pending[len(pending)-1].Key)
+	}
+	// Up to the last planned version and no further: a file that appeared since
+	// the plan was made is not part of it.
+	err = m.Migrate(uint(last))
+	if errors.Is(err, migrate.ErrNoChange) {
+		return nil
+	}
+	return err
+}

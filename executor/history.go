@@ -1,0 +1,139 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pmig/pmig/migration"
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/planner"
+	"github.com/pmig/pmig/schema"
+)
+
+// writeHistory brings the rows that the branch's history gained to the target,
+// once the schema has been seen there.
+func (r *Run) writeHistory(ctx context.Context) (string, error) {
+	const step = planner.HistoryWrite
+	if err := r.leads(); err != nil {
+		return "", err
+	}
+	db, err := r.target(ctx)
+	if err != nil {
+		return "", fail(step, "connect to "+r.facts.Plan.Target, err)
+	}
+	if err := r.seenLive(ctx); err != nil {
+		return "", err
+	}
+	written, there := 0, 0
+	var errs []error
+	for i, src := range r.facts.Plan.Sources {
+		if len(src.Pending) == 0 {
+			continue
+		}
+		spec, err := r.spec(src)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		delta, base := r.facts.Gained[i], r.facts.Bases[i]
+		if delta.Table == "" {
+			errs = append(errs, fmt.Errorf("the rows of %s are in no notes and no journal; record them with the tool's own mark command", src.History.Table))
+			continue
+		}
+		if base == nil {
+			if base, err = migration.Read(ctx, db, spec); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		res, err := migration.Swap(ctx, db, spec, base, delta, migration.SwapOptions{Confirm: r.confirmLive})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("source %q: %w", src.Name, err))
+			continue
+		}
+		written += res.Written
+		there += res.AlreadyThere
+		for _, m := range src.Pending {
+			r.summary.Applied = append(r.summary.Applied, Applied{src.Name, m.Key})
+		}
+	}
+	for _, c := range r.facts.Changes {
+		r.summary.Changes = append(r.summary.Changes, c.SQL)
+	}
+	r.summary.Data = r.facts.Data
+	if err := errors.Join(errs...); err != nil {
+		var drift *migration.DriftError
+		if errors.As(err, &drift) {
+			return "", &Error{Outcome: Refused, Step: step, What: "write history", Err: err, Next: drift.Hint()}
+		}
+		return "", fail(step, "write history", err)
+	}
+	note := plural(written, "row") + " written"
+	if there > 0 {
+		note += fmt.Sprintf(", %d there already", there)
+	}
+	return note, nil
+}
+
+// confirmLive is asked inside the history transaction, just before it commits.
+func (r *Run) confirmLive(ctx context.Context) error {
+	if r.facts.Request == 0 {
+		return nil // there was no schema to deploy
+	}
+	q, err := r.Urgent.DeployRequest(ctx, r.facts.Request)
+	if err != nil {
+		return err
+	}
+	r.saw(q.DeploymentState)
+	info := q.DeploymentState.Info()
+	if !info.Live && info.Class != planetscale.ClassNoChanges {
+		return refuse(planner.HistoryWrite, fmt.Sprintf("deploy request #%d", q.Number), fmt.Sprintf("it is %s: its schema is not live", q.DeploymentState),
+			"see what happened to it at "+q.HTMLURL)
+	}
+	return nil
+}
+
+// seenLive reads the target over MySQL and wants every table that the
+// migrations changed to be there as it is on the branch.
+func (r *Run) seenLive(ctx context.Context) error {
+	const step = planner.HistoryWrite
+	if len(r.facts.Tables) == 0 {
+		return nil
+	}
+	db, err := r.target(ctx)
+	if err != nil {
+		return fail(step, "connect to "+r.facts.Plan.Target, err)
+	}
+	now, err := schema.Read(ctx, db, r.facts.Plan.Name)
+	if err != nil {
+		return fail(step, "read the schema of "+r.facts.Plan.Target, err)
+	}
+	digests := now.Digests()
+	var differ []string
+	for table, want := range r.facts.Tables {
+		if digests[table] != want {
+			differ = append(differ, table)
+		}
+	}
+	if len(differ) > 0 {
+		return refuse(step, r.facts.Plan.Target, "the deploy request is done, but these tables are not as on the branch: "+list(differ),
+			"compare them by hand; no history was written, and pmig apply tries again")
+	}
+	return nil
+}
+
+// spec finds where a source's history lives. A source that is no longer in the
+// configuration is known by its tool and table.
+func (r *Run) spec(src planner.Source) (migration.Spec, error) {
+	for _, s := range r.seen.Sources {
+		if s.Spec.HistoryTable() == src.History.Table && s.Spec.Database == src.Keyspace {
+			return s.Spec, nil
+		}
+	}
+	tool, ok := migration.Lookup(src.Tool)
+	if !ok {
+		return migration.Spec{}, fmt.Errorf("source %q: this pmig does not know the tool %q", src.Name, src.Tool)
+	}
+	return migration.Spec{Tool: tool, Database: src.Keyspace, Table: src.History.Table}, nil
+}

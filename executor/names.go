@@ -1,0 +1,141 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/planner"
+)
+
+// A working branch's name is a prefix and a number, and no number is used
+// twice: creating the next one is the lock, because the platform lets only one
+// of several creators have it.
+
+// rival is a working branch that is not this run's.
+type rival struct {
+	branch planetscale.Branch
+	number int
+}
+
+// numberOf reads the number from a working branch's name.
+func numberOf(prefix, name string) (int, bool) {
+	digits, ok := strings.CutPrefix(name, prefix)
+	if !ok || digits == "" || digits[0] == '0' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n > 0
+}
+
+// survey lists the working branches there are and the highest number ever
+// used, by a branch or by a request of a branch that is gone.
+func (r *Run) survey(ctx context.Context) (rivals []rival, highest int, err error) {
+	prefix := r.facts.Plan.Working
+	branches, err := r.API.Branches(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list branches: %w", err)
+	}
+	requests, err := r.API.DeployRequests(ctx, planetscale.DeployRequestFilter{})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list deploy requests: %w", err)
+	}
+	for _, b := range branches {
+		n, ok := numberOf(prefix, b.Name)
+		if !ok {
+			continue
+		}
+		highest = max(highest, n)
+		if b.ID != r.facts.BranchID {
+			rivals = append(rivals, rival{b, n})
+		}
+	}
+	for _, q := range requests {
+		if n, ok := numberOf(prefix, q.Branch); ok {
+			highest = max(highest, n)
+		}
+	}
+	return rivals, highest, nil
+}
+
+// pulse is what one look at a rival says.
+type pulse int
+
+const (
+	dead pulse = iota
+	alive
+	quiet // no heartbeat, but for too short a time to say
+)
+
+// watch remembers when a branch was first seen without a heartbeat. Only the
+// observer's own watching counts: a clock elsewhere may be wrong.
+type watch map[string]time.Time
+
+// secondLook is how far apart two looks must be that find a run dead.
+const secondLook = 30 * time.Second
+
+// feel takes a rival's pulse. An error is never evidence of death.
+func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, error) {
+	b := v.branch
+	timeout := duration(r.facts.Plan.Deploy.BranchTimeout)
+	if !b.Ready {
+		if b.CreatedAt == nil || planner.Now(r.API).Sub(*b.CreatedAt) < timeout+time.Minute {
+			return alive, "is being made", nil
+		}
+		return r.doubt(seen, b.ID, secondLook, "never became ready")
+	}
+	passwords, err := r.API.Passwords(ctx, b.Name)
+	if planetscale.IsNotFound(err) {
+		return quiet, "is being deleted", nil
+	}
+	if err != nil {
+		return quiet, "", fmt.Errorf("passwords of branch %s: %w", b.Name, err)
+	}
+	ours := 0
+	for _, p := range passwords {
+		if !strings.HasPrefix(p.Name, "pmig ") {
+			continue
+		}
+		ours++
+		if p.ExpiresAt != nil && p.ExpiresAt.After(planner.Now(r.API).Add(-time.Minute)) {
+			delete(seen, b.ID)
+			return alive, fmt.Sprintf("is held by %s until %s", holderOf(p), p.ExpiresAt.Format("15:04:05")), nil
+		}
+	}
+	if ours == 0 {
+		return r.doubt(seen, b.ID, planner.PasswordTTL, "has no heartbeat")
+	}
+	return r.doubt(seen, b.ID, secondLook, "its heartbeat has run out")
+}
+
+func (r *Run) doubt(seen watch, id string, patience time.Duration, why string) (pulse, string, error) {
+	since, ok := seen[id]
+	if !ok {
+		seen[id] = time.Now()
+		return quiet, why, nil
+	}
+	if time.Since(since) < patience {
+		return quiet, why, nil
+	}
+	return dead, why, nil
+}
+
+func holderOf(p planetscale.Password) string {
+	if p.Actor != nil && p.Actor.DisplayName != "" {
+		return p.Actor.DisplayName
+	}
+	return p.Name
+}
+
+// duration reads a duration that a plan holds. Plans are made by pmig; one
+// that was altered by hand gets the shortest patience.
+func duration(s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0
+	}
+	return d
+}

@@ -1,0 +1,344 @@
+package executor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/pmig/pmig/gateway"
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/planner"
+	"github.com/pmig/pmig/state"
+)
+
+// Planner plans one database, as often as it is asked: before the run and
+// again under the lock.
+type Planner interface {
+	Plan(context.Context) (*planner.Database, *planner.Observation, error)
+}
+
+// Run is one database's run: what it works with and how it behaves. The
+// unexported members are its own.
+type Run struct {
+	ID      string // NewID; names the run on the platform
+	Version string // of pmig
+	Holder  string // who runs it, for people: user, host, process or CI job
+
+	Planner Planner
+	API     *planetscale.DB
+	Urgent  *planetscale.DB // the same outside the request budget: heartbeat and history
+	Target  *planner.Access // as readwriter; the planner reads through it too
+	Connect planner.Connect
+	Dial    Dial
+	Command func(source string, at gateway.Endpoint) (Command, error)
+	Exec    func(context.Context, Command) error
+	Journal Journal
+	Key     state.Key
+	Lock    func(context.Context, state.Key, string) (func() error, error)
+	Event   func(Event)
+
+	// Check compares the plan about to be carried out with one that a person
+	// has seen; nil where there is none. It gives a *Error of Outcome Stale.
+	Check func(*planner.Database) error
+
+	LockTimeout  time.Duration // how long to wait for another run; 0: not at all
+	WaitApproval time.Duration // overrides the plan's timeout where not zero
+	WaitDeploy   time.Duration // overrides the plan's timeout where not zero
+	Replace      bool          // close a request that people have approved, for another plan
+
+	doc        *state.Document
+	facts      *facts
+	plan       *planner.Database
+	seen       *planner.Observation
+	lease      *lease
+	summary    *Summary
+	unwritable bool
+	step       planner.Kind
+	adopt      *facts      // a parked run to take up
+	lost       func(error) // cancels the walk
+	rebuilt    int         // times the branch was made again because it was stale
+}
+
+// Dial says how the gateway reaches a branch.
+type Dial func(l planner.Login) (dial func(context.Context) (net.Conn, error), tls *tls.Config, err error)
+
+// Command is a migration tool's command, ready to run.
+type Command struct {
+	Source   string
+	Args     []string
+	Dir      string
+	Env      []string // complete
+	Withheld []string // names of variables that were kept from it
+	Secrets  []string // to be kept out of its output
+	Output   func(line string)
+	Done     func() // after it has run; may be nil
+}
+
+// NewID makes a name for a run.
+func NewID() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// maxRounds bounds how often one Apply plans anew: an earlier run is finished,
+// the lead is lost, the target moves.
+const maxRounds = 12
+
+// Apply brings the target to where the plan wants it. It first ends what an
+// earlier run left, then plans, takes the lock, plans again and carries that
+// plan out. The error says how it ended: see OutcomeOf.
+func (r *Run) Apply(ctx context.Context) (*Summary, error) {
+	began := time.Now()
+	r.summary = &Summary{Run: r.ID}
+	unlock, err := r.lockHere(ctx)
+	if err != nil {
+		return r.summary, err
+	}
+	defer unlock()
+	defer r.release(ctx)
+
+	err = r.rounds(ctx)
+	r.summary.Took = time.Since(began)
+	if err != nil && ctx.Err() != nil && OutcomeOf(err) == Failed {
+		err = &Error{Outcome: Interrupted, Step: r.step, What: "interrupted", Err: err, Next: "run pmig apply again: it goes on from here"}
+	}
+	return r.summary, err
+}
+
+func (r *Run) rounds(ctx context.Context) error {
+	for range maxRounds {
+		again, err := r.round(ctx)
+		switch {
+		case errors.Is(err, errAgain), errors.Is(err, errLost):
+			r.note(r.step, err.Error())
+		case err != nil:
+			return err
+		case !again:
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return &Error{Outcome: Failed, What: "gave up", Why: fmt.Sprintf("the target moved, or others took the lead, %d times in a row", maxRounds),
+		Next: "see what else deploys to this database, then run pmig apply again"}
+}
+
+// round is one pass: finish what is unfinished, or carry out a fresh plan.
+func (r *Run) round(ctx context.Context) (again bool, err error) {
+	r.step = planner.Preflight
+	plan, seen, err := r.Planner.Plan(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.plan, r.seen = plan, seen
+	r.summary.Database = plan.Label
+	old, err := r.load()
+	if err != nil {
+		return false, err
+	}
+	if old != nil && !old.Finished {
+		return true, r.resume(ctx, old)
+	}
+	if f := r.adopt; f != nil {
+		r.adopt = nil
+		return true, r.resume(ctx, f)
+	}
+	if owed := r.owed(); owed != nil {
+		return true, r.resume(ctx, owed)
+	}
+	if plan.PendingCount() == 0 {
+		r.summary.Nothing = len(r.summary.Applied) == 0 && r.summary.Request == 0
+		return false, nil
+	}
+	if err := refused(plan); err != nil {
+		return false, err
+	}
+	if r.Check != nil {
+		if err := r.Check(plan); err != nil {
+			return false, err
+		}
+	}
+	r.begin(plan)
+	return false, r.walk(ctx, planner.Preflight)
+}
+
+// refused turns the plan's errors into one.
+func refused(plan *planner.Database) error {
+	for _, f := range plan.Findings {
+		if f.Severity == planner.SeverityError {
+			what := plan.Label
+			if f.Source != "" {
+				what += ", source " + f.Source
+			}
+			return &Error{Outcome: Refused, Step: planner.Preflight, What: what, Why: f.Message, Next: f.Hint}
+		}
+	}
+	return nil
+}
+
+// stepFunc does one step. look tells whether it is done already and is nil
+// where a step is always taken anew.
+type stepFunc struct {
+	kind planner.Kind
+	look func(context.Context) (bool, error)
+	act  func(context.Context) (string, error)
+}
+
+func (r *Run) steps() []stepFunc {
+	return []stepFunc{
+		{planner.Preflight, nil, r.preflight},
+		{planner.BranchCreate, nil, r.createBranch},
+		{planner.BranchVerify, nil, r.verifyBranch},
+		{planner.HistorySeed, nil, r.seed},
+		{planner.Migrate, nil, r.migrate},
+		{planner.BranchCheck, nil, r.checkBranch},
+		{planner.DeployOpen, r.opened, r.open},
+		{planner.DeployReview, r.reviewed, r.review},
+		{planner.DeployStart, r.started, r.start},
+		{planner.DeployFinish, nil, r.finish},
+		{planner.HistoryWrite, nil, r.writeHistory},
+		{planner.Cleanup, nil, r.cleanup},
+	}
+}
+
+// walk takes the steps from one on, each between two records of the journal.
+func (r *Run) walk(ctx context.Context, from planner.Kind) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.onLost(cancel)
+	steps := r.steps()
+	for i := index(steps, from); i < len(steps); i++ {
+		s := steps[i]
+		if len(r.facts.Changes) == 0 && r.facts.Checked && shipsSchema(s.kind) {
+			continue // nothing to deploy: only the history is to be written
+		}
+		err := r.take(ctx, s)
+		var back *backError
+		if errors.As(err, &back) {
+			i = index(steps, back.to) - 1
+			continue
+		}
+		if err != nil {
+			if lost := context.Cause(ctx); errors.Is(lost, errLost) {
+				err = lost
+			}
+			return r.failed(ctx, s.kind, err)
+		}
+	}
+	r.facts.Finished, r.facts.Ended = true, "done"
+	return r.record(planner.Cleanup, "finished", "")
+}
+
+func (r *Run) take(ctx context.Context, s stepFunc) error {
+	r.step = s.kind
+	began := time.Now()
+	if s.look != nil {
+		done, err := s.look(ctx)
+		if err != nil {
+			return err
+		}
+		if done {
+			r.send(Event{Type: StepSkip, Step: s.kind, Message: "done already"})
+			return nil
+		}
+	}
+	if err := r.record(s.kind, "before", ""); err != nil {
+		return err
+	}
+	r.send(Event{Type: StepStart, Step: s.kind, Message: r.summaryOf(s.kind)})
+	note, err := s.act(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.record(s.kind, "after", note); err != nil {
+		return err
+	}
+	r.send(Event{Type: StepDone, Step: s.kind, Message: note, Took: time.Since(began)})
+	return nil
+}
+
+// backError sends the walk back to an earlier step.
+type backError struct{ to planner.Kind }
+
+func (e *backError) Error() string { return "back to " + string(e.to) }
+
+func shipsSchema(k planner.Kind) bool {
+	switch k {
+	case planner.DeployOpen, planner.DeployReview, planner.DeployStart, planner.DeployFinish:
+		return true
+	}
+	return false
+}
+
+func index(steps []stepFunc, k planner.Kind) int {
+	for i, s := range steps {
+		if s.kind == k {
+			return i
+		}
+	}
+	panic("executor: no step " + string(k))
+}
+
+func (r *Run) summaryOf(k planner.Kind) string {
+	for _, s := range r.facts.Plan.Steps {
+		if s.Kind == k {
+			return s.Summary
+		}
+	}
+	return ""
+}
+
+func (r *Run) send(e Event) {
+	e.Time, e.Database, e.Run = time.Now(), r.summary.Database, r.ID
+	if r.Event != nil {
+		r.Event(e)
+	}
+}
+
+func (r *Run) note(step planner.Kind, message string) {
+	r.send(Event{Type: Note, Step: step, Message: message})
+}
+
+// lockHere keeps processes of one machine apart without a call.
+func (r *Run) lockHere(ctx context.Context) (func() error, error) {
+	var unlock func() error
+	err := poll(ctx, r.LockTimeout, func(waited time.Duration) (bool, error) {
+		u, err := r.Lock(ctx, r.Key, r.Holder)
+		var locked *state.LockedError
+		if errors.As(err, &locked) {
+			if waited >= r.LockTimeout {
+				return false, &Error{Outcome: Busy, What: "another pmig works on this database", Err: err, Next: "wait for it, or give it longer: --lock-timeout 30m"}
+			}
+			r.send(Event{Type: Progress, Message: "waiting for another pmig on this machine: " + locked.Holder, Waited: waited})
+			return false, nil
+		}
+		if err != nil {
+			var unwritable *state.UnwritableError
+			if errors.As(err, &unwritable) {
+				u = func() error { return nil }
+				return true, nil
+			}
+			return false, err
+		}
+		unlock = u
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if unlock == nil {
+		unlock = func() error { return nil }
+	}
+	return unlock, nil
+}
+
+// target lends a connection to the target.
+func (r *Run) target(ctx context.Context) (*sql.DB, error) { return r.Target.DB(ctx) }

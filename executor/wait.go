@@ -1,0 +1,61 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// poll looks until the look says it is done, an error ends it or the time is
+// up, which gives errTimeout. The first looks are close together, then one a
+// second, then seven per cent of the time waited, at most half a minute: a
+// long wait costs few calls and is still noticed soon after its end.
+func poll(ctx context.Context, timeout time.Duration, look func(waited time.Duration) (bool, error)) error {
+	begin := time.Now()
+	for {
+		waited := time.Since(begin)
+		done, err := look(waited)
+		if done || err != nil {
+			return err
+		}
+		if waited >= timeout {
+			return &timeoutError{timeout}
+		}
+		next := pause(waited)
+		if left := timeout - waited; next > left {
+			next = left
+		}
+		if err := sleep(ctx, next); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(waited time.Duration) time.Duration {
+	switch next := waited * 7 / 100; {
+	case waited < 500*time.Millisecond:
+		return 200 * time.Millisecond
+	case next < time.Second:
+		return time.Second
+	case next > 30*time.Second:
+		return 30 * time.Second
+	default:
+		return next
+	}
+}
+
+type timeoutError struct{ after time.Duration }
+
+func (e *timeoutError) Error() string { return fmt.Sprintf("not done after %s", e.after) }
+
+// sleep waits or returns why the context ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
