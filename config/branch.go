@@ -16,7 +16,7 @@ const (
 	defaultWorking = "migrator"
 )
 
-var branchShape = shape{name: "a branch block", attrs: []string{"name", "parent", "production", "url"}}
+var branchShape = shape{in: "In a branch block", attrs: []string{"name", "parent", "production", "url"}}
 
 // branchName is what the platform takes as the name of a branch.
 var branchName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)

@@ -9,28 +9,28 @@ import (
 
 var (
 	databaseShape = shape{
-		name:  "a database block",
+		in:    "In a database block",
 		attrs: []string{"name"},
 		blocks: []blockShape{
 			{name: "branch", labels: 1}, {name: "source", labels: 1}, {name: "deploy"}, {name: "policy"},
 		},
 	}
 	deployShape = shape{
-		name:   "a deploy block",
+		in:     "In a deploy block",
 		attrs:  []string{"approval", "cutover", "instant", "revert_window"},
 		blocks: []blockShape{{name: "timeouts"}},
 	}
-	timeoutsShape = shape{name: "a timeouts block", attrs: []string{"branch", "migrate", "review", "approval", "deploy"}}
-	policyShape   = shape{name: "a policy block", attrs: []string{"data_changes", "drops", "out_of_order"}}
+	timeoutsShape = shape{in: "In a timeouts block", attrs: []string{"branch", "migrate", "review", "approval", "deploy"}}
+	policyShape   = shape{in: "In a policy block", attrs: []string{"data_changes", "drops", "out_of_order"}}
 )
 
 // databaseName is what the platform takes as the name of a database.
 var databaseName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // databases decodes the database blocks and compares them with each other.
-func (l *loader) databases(blocks []*hclsyntax.Block, file *hclsyntax.Body) {
+func (l *loader) databases(blocks []*hclsyntax.Block) {
 	if len(blocks) == 0 {
-		l.report(file.MissingItemRange().Ptr(), "No database", `There is nothing to migrate: write a block database "NAME" { ... }.`)
+		l.report(nil, "No database", fmt.Sprintf(`There is nothing to migrate in %s: write a block database "NAME" { ... }.`, l.cfg.File))
 	}
 	labels := map[string]*Database{}
 	for _, b := range blocks {

@@ -19,9 +19,9 @@ const (
 )
 
 var (
-	historyShape = shape{name: "a history block of a tool that pmig knows"}
+	historyShape = shape{in: "In a history block of a tool that pmig knows"}
 	customShape  = shape{
-		name:     `a history block of source "custom"`,
+		in:       `In a history block of source "custom"`,
 		attrs:    []string{"key", "file", "shape"},
 		required: []string{"key", "file"},
 	}
@@ -66,26 +66,21 @@ func (s *scope) histories(src *Source, b *hclsyntax.Block, blocks []*hclsyntax.B
 func (s *scope) custom(h *hclsyntax.Block) *migration.Custom {
 	attrs := s.l.open(h.Body, customShape).attrs
 	out := &migration.Custom{Shape: migration.Log}
-	if key, ok := s.texts(attrs["key"]); ok {
-		if len(key) == 0 {
-			s.l.report(attrs["key"].Expr.Range().Ptr(), "Empty value", "The key names at least one column of the history table.")
-		}
-		out.Key = key
-	}
-	if file, ok := s.filled(attrs["file"]); ok {
-		out.File = file
-		re, err := regexp.Compile(file)
-		switch {
-		case err != nil:
-			s.l.report(attrs["file"].Expr.Range().Ptr(), "Bad pattern", fmt.Sprintf("The pattern of the migration files cannot be read: %v.", err))
-		case re.NumSubexp() == 0:
-			s.l.report(attrs["file"].Expr.Range().Ptr(), "Bad pattern", `The pattern must mark the key in the file name with parentheses: "^([0-9]+)_.*".`)
-		}
-	}
+	key, hasKey := s.texts(attrs["key"])
+	file, hasFile := s.filled(attrs["file"])
+	out.Key, out.File = key, file
 	kind := shapeLog
 	s.oneOf(&kind, attrs["shape"], shapeLog, shapePointer)
 	if kind == shapePointer {
 		out.Shape = migration.Pointer
+	}
+	if !hasKey || !hasFile {
+		return out
+	}
+	if _, err := regexp.Compile(file); err != nil {
+		s.l.report(attrs["file"].Expr.Range().Ptr(), "Bad pattern", fmt.Sprintf("The pattern of the migration files cannot be read: %v.", err))
+	} else if err := out.Validate(); err != nil {
+		s.l.report(h.DefRange().Ptr(), "Bad history", sentence(err)+".")
 	}
 	return out
 }

@@ -39,7 +39,7 @@ func Load(dir string, o Options) (*Config, hcl.Diagnostics) {
 	if abs, err := filepath.Abs(dir); err == nil {
 		l.cfg.Dir = abs
 	}
-	if body := l.parse(l.cfg.File); body != nil {
+	if body := l.parse(l.cfg.File, "configuration", "Write one, or give the folder that has it with --chdir."); body != nil {
 		l.file(body)
 	}
 	sortDiagnostics(l.diags)
@@ -56,7 +56,7 @@ type loader struct {
 
 // fileShape is what may stand at the top of a pmig.hcl.
 var fileShape = shape{
-	name: "a pmig.hcl",
+	in: "At the top of a pmig.hcl",
 	blocks: []blockShape{
 		{name: "pmig"}, {name: "state", labels: 1}, {name: "platform", labels: 1}, {name: "variable", labels: 1},
 		{name: "locals"}, {name: "database", labels: 1},
@@ -71,25 +71,26 @@ func (l *loader) file(body *hclsyntax.Body) {
 	l.variables(c.blocks["variable"])
 	l.locals(c.blocks["locals"])
 	l.state(l.once(c.blocks["state"]))
-	l.platform(l.once(c.blocks["platform"]), body)
-	l.databases(c.blocks["database"], body)
+	l.platform(l.once(c.blocks["platform"]))
+	l.databases(c.blocks["database"])
 }
 
-// parse reads one file of the language, or reports why it cannot and returns nil.
-func (l *loader) parse(name string) *hclsyntax.Body {
+// parse reads one file of the language, or reports why it cannot and returns nil. The file is called noun; hint says what to do
+// when it is not there.
+func (l *loader) parse(name, noun, hint string) *hclsyntax.Body {
 	src, err := readBounded(name, maxSource)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		l.report(nil, "No configuration", fmt.Sprintf("There is no file %s. Write one, or give the folder that has it with --chdir.", name))
+		l.report(nil, "No "+noun, fmt.Sprintf("There is no file %s. %s", name, hint))
 		return nil
 	case err != nil:
-		l.report(nil, "Unreadable configuration", fmt.Sprintf("The file %s cannot be read: %v.", name, reason(err)))
+		l.report(nil, "Unreadable "+noun, fmt.Sprintf("The file %s cannot be read: %v.", name, reason(err)))
 		return nil
 	}
-	file, diags := parseSource(src, name)
+	file, usable, diags := parseSource(src, name)
 	l.cfg.Files[name] = file
 	l.diags = append(l.diags, diags...)
-	if diags.HasErrors() {
+	if !usable {
 		return nil
 	}
 	return file.Body.(*hclsyntax.Body)

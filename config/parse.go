@@ -16,18 +16,35 @@ const (
 	maxExponent = 3         // digits of a number's exponent
 )
 
-// parseSource parses the text of one file. The result is never nil.
-func parseSource(src []byte, name string) (*hcl.File, hcl.Diagnostics) {
+// parseSource parses the text of one file. The result is never nil; it is not usable when the parser has lost its way in the text,
+// so that what it says of the rest means nothing.
+func parseSource(src []byte, name string) (file *hcl.File, usable bool, diags hcl.Diagnostics) {
 	start := hcl.Pos{Line: 1, Column: 1}
 	empty := &hcl.File{Bytes: src, Body: &hclsyntax.Body{}}
 	if diags := bounds(src, name, start); diags.HasErrors() {
-		return empty, diags
+		return empty, false, diags
 	}
-	file, diags := hclsyntax.ParseConfig(src, name, start)
+	file, found := hclsyntax.ParseConfig(src, name, start)
 	if file == nil {
 		file = empty
 	}
-	return file, diags
+	usable = true
+	seen := map[string]bool{}
+	for _, d := range found {
+		switch {
+		case d.Summary == "Attribute redefined":
+			d.Summary = "Repeated attribute"
+			d.Detail = strings.ReplaceAll(strings.ReplaceAll(d.Detail, "argument", "attribute"), "Each", "An")
+			d.Detail = strings.ReplaceAll(d.Detail, "An attribute may be set", "It can be set")
+		case seen[d.Summary]:
+			continue // a quotation mark that is not closed is found again on every line after it
+		default:
+			usable = false
+			seen[d.Summary] = true
+		}
+		diags = append(diags, d)
+	}
+	return file, usable, diags
 }
 
 // bounds refuses a text that the parser should not be given.

@@ -17,9 +17,10 @@ func (s *scope) check(expr hclsyntax.Expression) hcl.Diagnostics {
 			diags = append(diags, problem(at, summary, detail)...)
 		}
 	}
-	if s.running && !diags.HasErrors() {
+	if s.running {
+		seen := map[hcl.Range]bool{}
 		hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
-			diags = append(diags, s.undecidable(n)...)
+			diags = append(diags, s.undecidable(n, seen)...)
 			return nil
 		})
 	}
@@ -130,8 +131,8 @@ func (s *scope) branchReference(t hcl.Traversal) (summary, detail string, at hcl
 	return "", "", at
 }
 
-// undecidable reports what is known only while a command runs, where its value would decide something.
-func (s *scope) undecidable(n hclsyntax.Node) hcl.Diagnostics {
+// undecidable reports what is known only while a command runs, where its value would decide something; each reference once.
+func (s *scope) undecidable(n hclsyntax.Node, seen map[hcl.Range]bool) hcl.Diagnostics {
 	var where string
 	switch n := n.(type) {
 	case *hclsyntax.ConditionalExpr:
@@ -146,7 +147,8 @@ func (s *scope) undecidable(n hclsyntax.Node) hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, t := range n.(hclsyntax.Expression).Variables() {
-		if t.RootName() == "branch" && stepName(t[2]) != "name" {
+		if summary, _, _ := s.reference(t); t.RootName() == "branch" && summary == "" && stepName(t[2]) != "name" && !seen[t.SourceRange()] {
+			seen[t.SourceRange()] = true
 			diags = append(diags, problem(t.SourceRange(), "Known only while a command runs", fmt.Sprintf(
 				"branch.%s.%s cannot stand %s, because the plan could not show what comes of it.", stepName(t[1]), stepName(t[2]), where))...)
 		}

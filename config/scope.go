@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -95,6 +97,12 @@ func (s *scope) forRunning() *scope {
 // is not reported again by whoever uses the value, and ok is false.
 func (s *scope) eval(expr hclsyntax.Expression) (v cty.Value, ok bool) {
 	if diags := s.check(expr); diags.HasErrors() {
+		if parts := parts(expr); parts != nil {
+			for _, part := range parts {
+				s.eval(part) // so that mistakes of both kinds are found in different parts of a list or a map
+			}
+			return cty.DynamicVal, false
+		}
 		s.l.diags = append(s.l.diags, diags...)
 		return cty.DynamicVal, false
 	}
@@ -104,6 +112,21 @@ func (s *scope) eval(expr hclsyntax.Expression) (v cty.Value, ok bool) {
 		return cty.DynamicVal, false
 	}
 	return v, true
+}
+
+// parts are the expressions of which a list or a map is made up; nil for any other expression.
+func parts(expr hclsyntax.Expression) []hclsyntax.Expression {
+	switch expr := expr.(type) {
+	case *hclsyntax.TupleConsExpr:
+		return expr.Exprs
+	case *hclsyntax.ObjectConsExpr:
+		var out []hclsyntax.Expression
+		for _, item := range expr.Items {
+			out = append(out, item.KeyExpr, item.ValueExpr)
+		}
+		return out
+	}
+	return nil
 }
 
 func (s *scope) context() *hcl.EvalContext {
@@ -140,6 +163,8 @@ func evaluate(expr hclsyntax.Expression, ctx *hcl.EvalContext, tainted bool) (ct
 			d.Summary = "Environment variable not set"
 			d.Detail = "The environment variable " + name + " is not set." + didYouMean(name, envNames(ctx), "%s") +
 				" If it may be missing, write try(env." + name + ", null)."
+		} else if names := missingInTry(d, ctx); names != nil {
+			d.Detail = fmt.Sprintf("Nothing in try() has a value. Not set in the environment: %s.", list(names, "and"))
 		} else if tainted && quotes(d) {
 			d.Detail = "The reason is not shown, because it may contain a value from the environment."
 		}
@@ -161,6 +186,25 @@ func missingEnv(d *hcl.Diagnostic) (name string, ok bool) {
 	return name, name != ""
 }
 
+// missingInTry returns the environment variables that are not set, from the diagnostic on a try() of which nothing succeeded.
+func missingInTry(d *hcl.Diagnostic, ctx *hcl.EvalContext) []string {
+	call, ok := d.Expression.(*hclsyntax.FunctionCallExpr)
+	if !ok || call.Name != "try" || ctx == nil {
+		return nil
+	}
+	var names []string
+	set := envNames(ctx)
+	for _, t := range call.Variables() {
+		if t.RootName() != "env" || len(t) < 2 {
+			continue
+		}
+		if name := stepName(t[1]); name != "" && !slices.Contains(set, name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // quotes tells whether the detail of a diagnostic of HCL may contain a part of a value.
 func quotes(d *hcl.Diagnostic) bool {
 	if _, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok {
@@ -171,7 +215,7 @@ func quotes(d *hcl.Diagnostic) bool {
 
 func envNames(ctx *hcl.EvalContext) []string {
 	env := ctx.Variables["env"]
-	if !env.IsKnown() {
+	if env == cty.NilVal || !env.IsKnown() {
 		return nil
 	}
 	return sortedKeys(env.AsValueMap())

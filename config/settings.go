@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
@@ -15,10 +16,10 @@ const DefaultStatePath = ".pmig"
 const defaultData = ".pmig/embedded"
 
 var (
-	settingsShape    = shape{name: "a pmig block", attrs: []string{"required_version"}}
-	stateShape       = shape{name: `a state "file" block`, attrs: []string{"path"}}
-	planetscaleShape = shape{name: `a platform "planetscale" block`, attrs: []string{"organization"}}
-	embeddedShape    = shape{name: `a platform "embedded" block`, attrs: []string{"data", "engine"}}
+	settingsShape    = shape{in: "In a pmig block", attrs: []string{"required_version"}}
+	stateShape       = shape{in: `In a state "file" block`, attrs: []string{"path"}}
+	planetscaleShape = shape{in: `In a platform "planetscale" block`, attrs: []string{"organization"}}
+	embeddedShape    = shape{in: `In a platform "embedded" block`, attrs: []string{"data", "engine"}}
 )
 
 // settings decodes the pmig block.
@@ -66,11 +67,12 @@ func (l *loader) state(b *hclsyntax.Block) {
 }
 
 // platform decodes the platform block, or what stands in its place.
-func (l *loader) platform(b *hclsyntax.Block, file *hclsyntax.Body) {
+func (l *loader) platform(b *hclsyntax.Block) {
 	p := &l.cfg.Platform
-	p.Kind, p.Range = PlatformPlanetScale, file.MissingItemRange()
+	p.Kind = PlatformPlanetScale
 	kinds := []string{PlatformPlanetScale, PlatformEmbedded}
 	var c content
+	mistakes := len(l.diags)
 	if b != nil {
 		p.Kind, p.Range = b.Labels[0], b.DefRange()
 		switch p.Kind {
@@ -91,7 +93,9 @@ func (l *loader) platform(b *hclsyntax.Block, file *hclsyntax.Body) {
 	}
 	switch p.Kind {
 	case PlatformPlanetScale:
-		l.organization(c.attrs["organization"])
+		if mistakes == len(l.diags) { // otherwise what is missing may only be misspelt
+			l.organization(c.attrs["organization"])
+		}
 	case PlatformEmbedded:
 		p.Organization, p.Data, p.Engine = EmbeddedOrganization, l.below(defaultData), EngineAuto
 		if path, ok := l.scope.filled(c.attrs["data"]); ok {
@@ -118,7 +122,12 @@ func (l *loader) organization(attr *hclsyntax.Attribute) {
 		p.Organization = pscaleOrganization(filepath.Join(l.cfg.Dir, ".pscale.yml"))
 	}
 	if p.Organization == "" && !l.opt.Validate {
-		l.report(&p.Range, "No organization", `Say whose databases these are: platform "planetscale" { organization = "..." }, PLANETSCALE_ORG or .pscale.yml.`)
+		var where *hcl.Range // a file without the block has no place to point at
+		if p.Range.Filename != "" {
+			where = &p.Range
+		}
+		l.report(where, "No organization", fmt.Sprintf(
+			`%s does not say whose databases these are. Write platform "planetscale" { organization = "..." }, or set PLANETSCALE_ORG.`, l.cfg.File))
 	}
 }
 

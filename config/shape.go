@@ -10,7 +10,7 @@ import (
 
 // shape is what may stand in one kind of block.
 type shape struct {
-	name     string // with its article, as a sentence says it: "a database block"
+	in       string // where it is, as a sentence begins: "In a database block"
 	attrs    []string
 	required []string
 	blocks   []blockShape
@@ -36,12 +36,12 @@ func (l *loader) open(body *hclsyntax.Body, s shape) content {
 			c.attrs[name] = attr
 			continue
 		}
-		l.report(&attr.NameRange, "Unknown attribute", s.unknown("attribute", name, s.attrs, s.blockNames(), "%q is a block: write %s { ... }."))
+		l.report(&attr.NameRange, "Unknown attribute", s.unknown("attribute", name, s.attrs, s.blockNames()))
 	}
 	for _, block := range body.Blocks {
 		i := slices.IndexFunc(s.blocks, func(b blockShape) bool { return b.name == block.Type })
 		if i < 0 {
-			l.report(&block.TypeRange, "Unknown block", s.unknown("block", block.Type, s.blockNames(), s.attrs, "%q is an attribute: write %s = ..."))
+			l.report(&block.TypeRange, "Unknown block", s.unknown("block", block.Type, s.blockNames(), s.attrs))
 			continue
 		}
 		if l.labels(block, s.blocks[i].labels) {
@@ -50,25 +50,30 @@ func (l *loader) open(body *hclsyntax.Body, s shape) content {
 	}
 	for _, name := range s.required {
 		if c.attrs[name] == nil {
-			l.report(body.MissingItemRange().Ptr(), "Missing attribute", fmt.Sprintf("In %s the attribute %q is needed.", s.name, name))
+			l.report(body.MissingItemRange().Ptr(), "Missing attribute", fmt.Sprintf("%s the attribute %q is needed.", s.in, name))
 		}
 	}
 	return c
 }
 
 // unknown is the sentence on a name that a block does not have: what was meant, or what there is.
-func (s shape) unknown(kind, name string, same, other []string, swap string) string {
-	text := fmt.Sprintf("In %s there is no %s %q.", s.name, kind, name)
+func (s shape) unknown(kind, name string, same, other []string) string {
+	text := fmt.Sprintf("%s there is no %s %q.", s.in, kind, name)
 	switch {
+	case slices.Contains(other, name) && kind == "attribute":
+		return fmt.Sprintf("%q is a block: write %s { ... } without an equals sign.", name, name)
 	case slices.Contains(other, name):
-		return fmt.Sprintf(swap, name, name)
+		return fmt.Sprintf("%q is an attribute: write %s = ... with an equals sign.", name, name)
 	case nearest(name, same) != "":
 		return text + didYouMean(name, same, "%q")
+	case kind == "attribute" && nearest(name, other) != "":
+		return text + didYouMean(name, other, "the block %q")
 	case nearest(name, other) != "":
-		best := nearest(name, other)
-		return text + " Did you mean " + fmt.Sprintf(swap, best, best)
+		return text + didYouMean(name, other, "the attribute %q")
 	case len(same) == 0:
 		return text + fmt.Sprintf(" It has no %ss.", kind)
+	case len(same) == 1:
+		return text + fmt.Sprintf(" The only %s is %s.", kind, same[0])
 	default:
 		return text + fmt.Sprintf(" There can be %s.", list(same, "and"))
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 var sourceShape = shape{
-	name:     "a source block",
+	in:       "In a source block",
 	attrs:    []string{"tool", "path", "command", "env", "keyspace", "dir", "pass_env", "on"},
 	required: []string{"path"},
 	blocks:   []blockShape{{name: "history", labels: 1}},

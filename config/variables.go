@@ -21,7 +21,7 @@ const (
 	envPrefix = "PMIG_VAR_"
 )
 
-var variableShape = shape{name: "a variable block", attrs: []string{"type", "default", "one_of", "description"}}
+var variableShape = shape{in: "In a variable block", attrs: []string{"type", "default", "one_of", "description"}}
 
 // variable is a variable block.
 type variable struct {
@@ -71,6 +71,9 @@ func (l *loader) variable(b *hclsyntax.Block) *variable {
 	}
 	if t := c.attrs["type"]; t != nil {
 		typ, defaults, diags := typeexpr.TypeConstraintWithDefaults(t.Expr)
+		for _, d := range diags {
+			d.Detail += l.likelyType(d.Subject)
+		}
 		l.diags = append(l.diags, diags...)
 		if !diags.HasErrors() {
 			v.typ, v.defaults = typ, defaults
@@ -87,6 +90,15 @@ func (l *loader) variable(b *hclsyntax.Block) *variable {
 		}
 	}
 	return v
+}
+
+// likelyType is the sentence with the type that was probably meant by the text at a range.
+func (l *loader) likelyType(at *hcl.Range) string {
+	file := l.cfg.Files[l.cfg.File]
+	if at == nil || !at.CanSliceBytes(file.Bytes) {
+		return ""
+	}
+	return didYouMean(string(at.SliceBytes(file.Bytes)), []string{"string", "number", "bool", "list", "map", "set", "object", "tuple", "any"}, "%s")
 }
 
 // choices returns the values that a variable may have.
@@ -194,7 +206,7 @@ func (l *loader) literal(v *variable, text, by string, out map[string]*given) {
 
 // variableFile takes the values from a file of NAME = VALUE lines.
 func (l *loader) variableFile(name string, declared []*variable, out map[string]*given) {
-	body := l.parse(name)
+	body := l.parse(name, "variable file", "Check the name given with --var-file.")
 	if body == nil {
 		return
 	}
