@@ -37,6 +37,16 @@ func (d Delta) Empty() bool {
 	return len(d.Insert) == 0 && len(d.Update) == 0 && len(d.Delete) == 0
 }
 
+// Inverse is the delta that takes this one back: Swap it without a base, and
+// with Back for a pointer.
+func (d Delta) Inverse() Delta {
+	back := Delta{Table: d.Table, Columns: d.Columns, Insert: d.Delete, Delete: d.Insert, From: d.To, To: d.From}
+	for _, e := range d.Update {
+		back.Update = append(back.Update, Edit{Before: e.After, After: e.Before})
+	}
+	return back
+}
+
 // Gained tells what happened to a history between two readings of one branch.
 // Rows are the same row if they have the same primary key, or, without one, the
 // same values. A table that is gone is a *MissingTableError, a pointer that

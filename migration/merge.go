@@ -128,17 +128,34 @@ func (m *merger) updates() {
 	}
 }
 
-// deletes must find their row as it was, or gone without a successor.
+// deletes must find their row as it was, under another number perhaps, or gone
+// without a successor.
 func (m *merger) deletes() {
+	values := m.values()
 	for _, row := range m.d.Delete {
 		row = m.row(row)
-		switch i := m.own.take(row); {
-		case i >= 0 && m.pair[i] >= 0:
+		rivals := m.byKey[m.key(row)]
+		i := m.own.take(row)
+		if i >= 0 && m.pair[i] >= 0 {
 			m.place[m.pair[i]] = explained
 			m.c.remove = append(m.c.remove, m.now.Rows[m.pair[i]])
-		case m.successor(row) >= 0 && i < 0:
-			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[m.successor(row)]})
-		case m.successor(row) < 0:
+			continue
+		}
+		if i < 0 {
+			itself := func(r Row) bool { return same(m.now.Columns, values, r, row) }
+			if j := m.among(rivals, paired, itself); j >= 0 {
+				m.place[j] = explained
+				m.c.remove = append(m.c.remove, m.now.Rows[j])
+				continue
+			}
+		}
+		switch j := m.successor(row); {
+		case j >= 0 && i < 0:
+			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[j]})
+		case j >= 0: // others reports it, as a row of base that changed
+		case i < 0 && !m.spec.Tool.repeats && m.among(rivals, paired, anyRow) >= 0:
+			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[m.among(rivals, paired, anyRow)]})
+		default:
 			if i >= 0 {
 				m.pair[i] = goneKnown
 			}
@@ -150,13 +167,7 @@ func (m *merger) deletes() {
 // inserts must find no row of their key, or the row itself: under another
 // number perhaps, but with the same values.
 func (m *merger) inserts() {
-	var values []string
-	for _, c := range m.c.given {
-		if !c.AutoIncrement {
-			values = append(values, c.Name)
-		}
-	}
-	any := func(Row) bool { return true }
+	values := m.values()
 	for _, row := range m.d.Insert {
 		row = m.row(row)
 		key := m.key(row)
@@ -171,8 +182,8 @@ func (m *merger) inserts() {
 			m.c.already++
 			continue
 		}
-		if j = m.among(rivals, extra, any); j < 0 && !m.spec.Tool.repeats {
-			j = m.among(rivals, paired, any)
+		if j = m.among(rivals, extra, anyRow); j < 0 && !m.spec.Tool.repeats {
+			j = m.among(rivals, paired, anyRow)
 		}
 		if j >= 0 {
 			m.place[j] = explained
@@ -216,7 +227,7 @@ func (m *merger) successor(of Row) int {
 			return j
 		}
 	}
-	return m.among(m.byKey[m.key(of)], extra, func(Row) bool { return true })
+	return m.among(m.byKey[m.key(of)], extra, anyRow)
 }
 
 // among is the first of some rows that is at a place and wanted, or -1.
@@ -227,6 +238,20 @@ func (m *merger) among(rows []int, at place, wanted func(Row) bool) int {
 		}
 	}
 	return -1
+}
+
+func anyRow(Row) bool { return true }
+
+// values are the columns whose values belong to a row itself: all that the delta
+// knows but the number that the server gave it.
+func (m *merger) values() []string {
+	var names []string
+	for _, c := range m.c.given {
+		if !c.AutoIncrement {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 func (m *merger) key(r Row) string { return keyOf(m.spec, m.now.Columns, r) }
