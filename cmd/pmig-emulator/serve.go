@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pmig/pmig/emulator"
+)
+
+// serve runs the emulator until ctx ends.
+func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	data := o.Data
+	if data == "" {
+		if data, err = os.MkdirTemp("", "pmig-emulator-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(data)
+	} else if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+
+	api, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	mysql, err := net.Listen("tcp", o.MySQLListen)
+	if err != nil {
+		return err
+	}
+	defer mysql.Close()
+	out := newPrinter(stderr, o.Quiet)
+	for _, l := range []net.Listener{api, mysql} {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+			out.always("WARNING: listening on %s, which other machines may reach; this is no service for the open network", a)
+		}
+	}
+	if len(o.tokens) == 0 {
+		out.note("no --token and no %s: any service token is taken", tokenVariable)
+	}
+
+	engine, err := newEngine(o.Engine, filepath.Join(data, "engine"))
+	if err != nil {
+		return err
+	}
+	e, err := emulator.New(ctx, emulator.Options{
+		Data:         data,
+		Organization: o.Organization,
+		Databases:    o.Database,
+		Tokens:       o.tokens,
+		Engine:       engine,
+		MySQLAddress: mysql.Addr().String(),
+		Address:      "http://" + api.Addr().String() + "/",
+		Knobs:        o.knobs(),
+		Events:       out.event,
+	})
+	if err != nil {
+		return errors.Join(err, engine.Close())
+	}
+	return listen(ctx, e, api, mysql, stdout)
+}
+
+// newEngine makes the engine that was asked for.
+func newEngine(name, dir string) (emulator.Engine, error) {
+	switch name {
+	case "mariadb":
+		return emulator.NewMariaDB(dir)
+	case "memory":
+		return emulator.NewMemory(dir)
+	}
+	return emulator.Auto(dir)
+}
+
+// listen accepts connections until ctx ends, and then stops everything.
+func listen(ctx context.Context, e *emulator.Emulator, api, mysql net.Listener, stdout io.Writer) error {
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	ended := make(chan error, 2)
+	go func() { ended <- server.Serve(api) }()
+	front := e.MySQL()
+	mysqlCtx, stopMySQL := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopMySQL()
+	go func() { ended <- front.Serve(mysqlCtx, mysql) }()
+	fmt.Fprintf(stdout, "pmig-emulator: listening on http://%s/ (MySQL %s)\n", api.Addr(), mysql.Addr())
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+	}
+	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if server.Shutdown(shutdown) != nil {
+		server.Close()
+	}
+	stopMySQL()
+	return errors.Join(failed, e.Close())
+}

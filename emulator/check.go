@@ -1,0 +1,151 @@
+package emulator
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/schema"
+)
+
+// tablesPerRequest is how many tables a deploy request may alter.
+const tablesPerRequest = 10
+
+// findings is what the checks of a deploy request found.
+type findings struct {
+	branch, target, want schemaID
+	operations           []*operation
+	lint                 []schema.Finding
+	checkErrors          string
+	instant              bool
+}
+
+// outcome is how the checks have ended, and the state that follows.
+func (f *findings) outcome() (planetscale.Trigger, planetscale.State) {
+	switch {
+	case len(f.lint) > 0 || f.checkErrors != "":
+		return planetscale.TriggerCheckFailed, planetscale.StateError
+	case len(f.operations) == 0:
+		return planetscale.TriggerDiffEmpty, planetscale.StateNoChanges
+	}
+	return planetscale.TriggerDiffFound, planetscale.StateReady
+}
+
+func (f *findings) deployable() bool {
+	_, to := f.outcome()
+	return to == planetscale.StateReady
+}
+
+// check computes a request's diff: what has changed on the branch since it was
+// made, carried onto the target as it is now. The lock must not be held.
+func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (*findings, error) {
+	e.mu.Lock()
+	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
+	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}
+	perRow, each := e.world.Knobs.CopyPerRow, e.world.Knobs.Deploy
+	e.mu.Unlock()
+	if b == nil || into == nil {
+		return nil, errors.New("the branch is gone")
+	}
+	base, err := e.schemas.get(b.Base)
+	if err != nil {
+		return nil, err
+	}
+	branchID, ours, err := e.look(ctx, b.ID, db.Name)
+	if err != nil {
+		return nil, err
+	}
+	targetID, theirs, err := e.look(ctx, into.ID, db.Name)
+	if err != nil {
+		return nil, err
+	}
+	f := &findings{branch: branchID, target: targetID}
+	if len(ours.Tables) == 0 && len(theirs.Tables) > 0 {
+		f.checkErrors = "the schema of the branch is empty"
+		return f, nil
+	}
+	want, conflicts := merge(base, ours, theirs)
+	if f.lint = append(conflicts, schema.Lint(ours, opts)...); len(f.lint) > 0 {
+		return f, nil
+	}
+	changes, err := schema.Diff(theirs, want)
+	if err != nil {
+		f.checkErrors = err.Error()
+		return f, nil
+	}
+	if f.want, err = e.schemas.put(want); err != nil {
+		return nil, err
+	}
+	altered := map[string]bool{}
+	f.instant = len(changes) > 0
+	for _, c := range changes {
+		altered[c.Table] = true
+		f.instant = f.instant && c.Instant
+	}
+	if len(altered) > tablesPerRequest {
+		f.checkErrors = fmt.Sprintf("This deploy request is not deployable: it changes %d tables, the limit is %d", len(altered), tablesPerRequest)
+	}
+	conn, err := e.connect(ctx, into.ID, db.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	now := e.now()
+	for _, c := range changes {
+		op := &operation{ID: newID(), State: "pending", Change: c, Copy: each, CreatedAt: now, UpdatedAt: now}
+		if c.Verb == "ALTER" {
+			op.Rows = rows(ctx, conn, c.Table)
+			op.Copy += time.Duration(op.Rows) * perRow
+		}
+		f.operations = append(f.operations, op)
+	}
+	return f, nil
+}
+
+// rows counts a table's rows; a view, or a table that cannot be counted, has
+// none.
+func rows(ctx context.Context, conn *sql.DB, table string) (n int64) {
+	if err := conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+quote(table)).Scan(&n); err != nil {
+		return 0
+	}
+	return n
+}
+
+func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// checkedLocked takes over what the checks found, unless the request has moved on.
+func (e *Emulator) checkedLocked(db *database, dr *deployRequest, f *findings) {
+	d := &dr.Deployment
+	d.BranchSchema, d.TargetSchema, d.WantSchema = f.branch, f.target, f.want
+	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = f.operations, f.lint, f.checkErrors, f.instant
+	if b := db.branchByID(dr.BranchID); b != nil {
+		e.sawLocked(b, f.branch)
+	}
+	if b := db.branchByID(dr.IntoID); b != nil {
+		e.sawLocked(b, f.target)
+	}
+	by, to := f.outcome()
+	e.moveLocked(db, dr, by, to, f.summary())
+}
+
+func (f *findings) summary() string {
+	var parts []string
+	for _, l := range f.lint {
+		parts = append(parts, l.Code+" "+l.Table)
+	}
+	if f.checkErrors != "" {
+		parts = append(parts, f.checkErrors)
+	}
+	for _, op := range f.operations {
+		parts = append(parts, op.Change.Verb+" "+op.Change.Table)
+	}
+	if len(parts) == 0 {
+		return "the branches do not differ"
+	}
+	return strings.Join(slices.Compact(parts), ", ")
+}

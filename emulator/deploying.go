@@ -1,0 +1,205 @@
+package emulator
+
+import (
+	"context"
+	"time"
+
+	"github.com/pmig/pmig/planetscale"
+)
+
+// startDeployRequestLocked lets a request go its way in the background until it
+// is closed and owes nothing.
+func (e *Emulator) startDeployRequestLocked(db *database, dr *deployRequest) {
+	if dr.Closed && !dr.Deployment.CopyOwed && !dr.Deployment.DeleteOwed {
+		return
+	}
+	e.startLocked("deploy request "+dr.ID, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			e.mu.Lock()
+			changed := e.changed
+			act, until := e.nextLocked(db, dr)
+			d := &dr.Deployment
+			over := act == nil && dr.Closed && !d.CopyOwed && !d.DeleteOwed
+			e.mu.Unlock()
+			switch {
+			case over:
+				return
+			case act == nil:
+				e.wait(ctx, changed, until)
+			default:
+				if err := act(ctx); err != nil && ctx.Err() == nil {
+					e.event(Event{Kind: EventError, Database: db.path(), Subject: dr.subject(), Text: err.Error()})
+					e.wait(ctx, changed, e.now().Add(time.Second)) // and then once more
+				}
+			}
+		}
+	})
+}
+
+// nextLocked says what is to be done for a request: something now, or nothing
+// until a time (the zero time: until something changes). Acts are run without
+// the lock.
+func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context.Context) error, until time.Time) {
+	d, k := &dr.Deployment, e.world.Knobs
+	after := func(t time.Duration, act func(context.Context) error) (func(context.Context) error, time.Time) {
+		due := d.Since.Add(t)
+		if e.nowLocked().Before(due) {
+			return nil, due
+		}
+		return act, time.Time{}
+	}
+	to := func(by planetscale.Trigger, s planetscale.State, more func()) func(context.Context) error {
+		from := d.State
+		return func(context.Context) error {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			if d.State != from || dr.Closed {
+				return nil // a person was faster
+			}
+			e.moveLocked(db, dr, by, s, "")
+			if more != nil {
+				more()
+			}
+			return e.commitLocked()
+		}
+	}
+	if dr.Closed {
+		switch {
+		case d.CopyOwed:
+			return func(ctx context.Context) error { return e.copyHistory(ctx, db, dr) }, time.Time{}
+		case d.DeleteOwed:
+			return func(context.Context) error { return e.deleteDeployed(db, dr) }, time.Time{}
+		}
+		return nil, time.Time{}
+	}
+	switch d.State {
+	case planetscale.StatePending:
+		return after(k.Diff, func(ctx context.Context) error { return e.runChecks(ctx, db, dr) })
+	case planetscale.StateQueued:
+		if len(db.preceding(dr)) > 0 {
+			return nil, time.Time{}
+		}
+		return after(k.Queue, func(ctx context.Context) error { return e.submit(ctx, db, dr) })
+	case planetscale.StateSubmitting:
+		if d.Instant {
+			return after(k.Queue, func(ctx context.Context) error { return e.deployInstantly(ctx, db, dr) })
+		}
+		return after(k.Queue, to(planetscale.TriggerSubmitted, planetscale.StateInProgress, func() { d.StartedAt = e.stamp() }))
+	case planetscale.StateInProgress:
+		return e.nextCopyLocked(db, dr)
+	case planetscale.StatePendingCutover:
+		if !d.AutoCutover {
+			return nil, time.Time{}
+		}
+		return after(k.Cutover, to(planetscale.TriggerCutover, planetscale.StateInProgressCutover, nil))
+	case planetscale.StateInProgressCutover:
+		return after(k.Cutover, func(ctx context.Context) error { return e.cutOver(ctx, db, dr) })
+	case planetscale.StateInProgressCancel:
+		return after(k.Cancel, to(planetscale.TriggerCancelled, planetscale.StateCompleteCancel, func() {
+			d.FinishedAt = e.stamp()
+			e.finishLocked(db, dr)
+		}))
+	case planetscale.StateCompletePendingRevert:
+		if ends := *d.Revert.EndsAt; e.nowLocked().Before(ends) {
+			return nil, ends
+		}
+		return to(planetscale.TriggerWindowOver, planetscale.StateComplete, func() { e.completeLocked(db, dr) }), time.Time{}
+	case planetscale.StateInProgressRevert:
+		return after(k.Revert, func(ctx context.Context) error { return e.revert(ctx, db, dr) })
+	}
+	return nil, time.Time{}
+}
+
+// stamp is the time now, to be kept.
+func (e *Emulator) stamp() *time.Time {
+	now := e.nowLocked()
+	return &now
+}
+
+// runChecks brings a request out of pending.
+func (e *Emulator) runChecks(ctx context.Context, db *database, dr *deployRequest) error {
+	f, err := e.check(ctx, db, dr)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if dr.Closed || dr.Deployment.State != planetscale.StatePending {
+		return nil
+	}
+	e.checkedLocked(db, dr, f)
+	if fault := e.takeFaultLocked(FaultValidating, db.path()+dr.subject()); fault != nil {
+		dr.Deployment.Validating = max(fault.Count, 1)
+	}
+	return e.commitLocked()
+}
+
+// submit takes the head of the queue. What it was to do is looked at once more:
+// the target may have moved while it waited.
+func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) error {
+	f, err := e.check(ctx, db, dr)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := &dr.Deployment
+	switch {
+	case d.State != planetscale.StateQueued || dr.Closed:
+		return nil
+	case f.branch != d.BranchSchema:
+		e.resetLocked(db, dr, true, "the branch has changed")
+		return e.commitLocked()
+	case f.target != d.TargetSchema && !f.deployable():
+		e.resetLocked(db, dr, false, "the target has changed")
+		return e.commitLocked()
+	case f.target != d.TargetSchema:
+		d.TargetSchema, d.WantSchema, d.Operations, d.InstantEligible = f.target, f.want, f.operations, f.instant
+	}
+	for _, op := range d.Operations {
+		op.State, op.UpdatedAt = "queued", e.nowLocked()
+	}
+	d.SubmittedAt = e.stamp()
+	e.moveLocked(db, dr, planetscale.TriggerTurn, planetscale.StateSubmitting, "")
+	return e.commitLocked()
+}
+
+// completeLocked is what the end of a successful deployment brings with it.
+func (e *Emulator) completeLocked(db *database, dr *deployRequest) {
+	d := &dr.Deployment
+	if copies, _ := db.copies(); copies {
+		d.CopyOwed = true
+	}
+	d.DeleteOwed = d.AutoDeleteBranch
+	if d.Revert != nil && d.Revert.FinishedAt == nil {
+		d.Revert.FinishedAt = e.stamp()
+	}
+	e.finishLocked(db, dr)
+}
+
+// failLocked ends a deployment that met an error while running.
+func (e *Emulator) failLocked(db *database, dr *deployRequest, op *operation, err error) error {
+	d := &dr.Deployment
+	for _, other := range d.Operations {
+		if other.State == "queued" || other.State == "in_progress" {
+			other.State = "cancelled"
+		}
+	}
+	op.State, op.Error, op.UpdatedAt = "error", err.Error(), e.nowLocked()
+	d.FinishedAt = e.stamp()
+	e.moveLocked(db, dr, planetscale.TriggerFailed, planetscale.StateCompleteError, op.Change.Verb+" "+op.Change.Table+": "+err.Error())
+	return e.commitLocked()
+}
+
+// deleteDeployed removes the branch of a request that asked for it.
+func (e *Emulator) deleteDeployed(db *database, dr *deployRequest) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	dr.Deployment.DeleteOwed = false
+	if b := db.branchByID(dr.BranchID); b != nil {
+		if err := e.deleteBranchLocked(db, b, false, dr.Actor); err != nil {
+			e.eventLocked(Event{Kind: EventError, Database: db.path(), Subject: b.Name, Text: "auto_delete_branch: " + err.Error()})
+		}
+	}
+	return e.commitLocked()
+}

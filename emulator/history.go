@@ -1,0 +1,100 @@
+package emulator
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// copies says whether the database copies the rows of a migration history
+// table, and which: the setting "automatically copy migration data".
+func (db *database) copies() (bool, string) {
+	s := db.Settings
+	if s.AutomaticMigrations == nil || !*s.AutomaticMigrations {
+		return false, ""
+	}
+	if s.MigrationTable != nil && *s.MigrationTable != "" {
+		return true, *s.MigrationTable
+	}
+	return true, "schema_migrations"
+}
+
+// copyHistory brings the rows of the history table that only the branch has to
+// the target, once a deployment is complete and can no longer be reverted. How
+// the platform merges is not known; this inserts what is missing.
+func (e *Emulator) copyHistory(ctx context.Context, db *database, dr *deployRequest) error {
+	e.mu.Lock()
+	_, table := db.copies()
+	from, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
+	e.mu.Unlock()
+	n := 0
+	if from != nil && into != nil && table != "" {
+		var err error
+		if n, err = e.insertMissing(ctx, db, from.ID, into.ID, table); err != nil {
+			return fmt.Errorf("copy the rows of %s: %w", table, err)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	dr.Deployment.CopyOwed = false
+	if n > 0 {
+		e.eventLocked(Event{Kind: EventDeployRequest, Database: db.path(), Subject: dr.subject(), State: dr.Deployment.State,
+			Text: fmt.Sprintf("%d rows of %s copied to %s", n, table, dr.Into)})
+	}
+	return e.commitLocked()
+}
+
+func (e *Emulator) insertMissing(ctx context.Context, db *database, from, into, table string) (int, error) {
+	src, err := e.connect(ctx, from, db.Name)
+	if err != nil {
+		return 0, err
+	}
+	defer src.Close()
+	dst, err := e.connect(ctx, into, db.Name)
+	if err != nil {
+		return 0, err
+	}
+	defer dst.Close()
+	for _, conn := range []string{from, into} {
+		if _, sch, err := e.look(ctx, conn, db.Name); err != nil {
+			return 0, err
+		} else if _, there := sch.Table(table); !there {
+			return 0, nil
+		}
+	}
+	rows, err := src.QueryContext(ctx, "SELECT * FROM "+quote(table))
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return 0, err
+	}
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = quote(n)
+	}
+	insert := fmt.Sprintf("INSERT IGNORE INTO %s (%s) VALUES (%s)", quote(table), strings.Join(list, ", "),
+		strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", "))
+	total := 0
+	for rows.Next() {
+		values, into := make([]any, len(names)), make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return total, err
+		}
+		res, err := dst.ExecContext(ctx, insert, values...)
+		if err != nil {
+			return total, err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return total, err
+		}
+		total += int(n)
+	}
+	return total, rows.Err()
+}

@@ -1,0 +1,203 @@
+package emulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// bodyLimit is how large a request's body may be.
+	bodyLimit = 1 << 20
+	// keptRequests is how many requests are remembered for
+	// /_emulator/requests.
+	keptRequests = 10000
+)
+
+// Request is a request that the emulator received. It holds no secrets.
+type Request struct {
+	Time   time.Time     `json:"time"`
+	Method string        `json:"method"`
+	Path   string        `json:"path"`
+	Query  string        `json:"query,omitempty"`
+	Actor  string        `json:"actor,omitempty"`
+	Body   string        `json:"body,omitempty"`
+	Status int           `json:"status"` // 0: the connection was dropped
+	Took   time.Duration `json:"took"`
+	Fault  FaultKind     `json:"fault,omitempty"`
+}
+
+// call is one request on its way through the emulator.
+type call struct {
+	e      *Emulator
+	r      *http.Request
+	body   []byte
+	token  *Token // nil: every permission
+	actor  actor
+	base   string // of url members, with a slash at its end
+	record Request
+
+	noDeployment, unknownState, errorsAsList, staleSchema bool
+}
+
+// answer is what a handler returns: a status and a body to be written as JSON;
+// nil is no body.
+type answer struct {
+	status int
+	body   any
+}
+
+func ok(body any) (answer, error)      { return answer{http.StatusOK, body}, nil }
+func created(body any) (answer, error) { return answer{http.StatusCreated, body}, nil }
+func noContent() (answer, error)       { return answer{http.StatusNoContent, nil}, nil }
+
+// ServeHTTP serves the platform's API under /v1/, and the emulator's own
+// controls under /_emulator/.
+func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{e: e, r: r, base: e.baseURL(r)}
+	began := time.Now()
+	c.record = Request{Time: e.now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}
+	w.Header().Set("Date", c.record.Time.Format(http.TimeFormat))
+	if r.URL.Path == "/_emulator" || strings.HasPrefix(r.URL.Path, "/_emulator/") && !strings.HasPrefix(r.URL.Path, "/_emulator/as/") {
+		e.serveControl(w, c)
+		return
+	}
+	defer func() {
+		c.record.Took = time.Since(began)
+		e.received(c.record)
+	}()
+	c.serve(w)
+}
+
+// received remembers a request and tells of it.
+func (e *Emulator) received(r Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.requests) >= keptRequests {
+		e.requests = slices.Delete(e.requests, 0, keptRequests/10)
+	}
+	e.requests = append(e.requests, r)
+	text := ""
+	if r.Fault != "" {
+		text = "fault " + string(r.Fault)
+	}
+	e.eventLocked(Event{Kind: EventRequest, Subject: r.Method + " " + r.Path, Status: r.Status, Took: r.Took, Actor: r.Actor, Text: text})
+}
+
+func (c *call) serve(w http.ResponseWriter) {
+	var err error
+	if c.body, err = readBody(w, c.r); err != nil {
+		c.refuse(w, err)
+		return
+	}
+	c.record.Body = string(c.body) // no call of the API carries a secret in its body
+	if err := c.authenticate(); err != nil {
+		c.refuse(w, err)
+		return
+	}
+	c.record.Actor = c.actor.Name
+	if done := c.faultsBefore(w); done {
+		return
+	}
+	a, err := c.handle()
+	if done := c.faultsAfter(w, a, err); done {
+		return
+	}
+	if err != nil {
+		c.refuse(w, err)
+		return
+	}
+	c.write(w, a)
+}
+
+// handle finds the endpoint and runs it.
+func (c *call) handle() (answer, error) {
+	h, pattern := c.e.routes.Handler(c.r)
+	ep, known := h.(endpoint)
+	if pattern == "" || !known {
+		return answer{}, errNotFound
+	}
+	if !c.permitted(ep.permissions) {
+		return answer{}, errNotFound // as the platform does: a missing permission looks like a missing thing
+	}
+	// The mux matches again, to set the path values.
+	c.e.routes.ServeHTTP(discard{}, c.r)
+	return ep.handle(c)
+}
+
+// discard is the writer of an endpoint that writes nothing by itself.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) WriteHeader(int)             {}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errTooLarge
+	case err != nil:
+		return nil, badRequest("the request body could not be read")
+	}
+	return b, nil
+}
+
+// read decodes the request's body; none is the zero value.
+func (c *call) read(into any) error {
+	if len(bytes.TrimSpace(c.body)) == 0 {
+		return nil
+	}
+	err := json.Unmarshal(c.body, into)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return invalid("Invalid parameter type: " + wrong.Field)
+	case err != nil:
+		return badRequest("Malformed JSON in request body")
+	}
+	return nil
+}
+
+func (c *call) refuse(w http.ResponseWriter, err error) {
+	a := asAPIError(err)
+	if a.Status == http.StatusInternalServerError && !errors.As(err, new(*apiError)) {
+		c.e.event(Event{Kind: EventError, Subject: c.r.Method + " " + c.r.URL.Path, Text: err.Error()})
+	}
+	c.write(w, answer{a.Status, a})
+}
+
+func (c *call) write(w http.ResponseWriter, a answer) {
+	c.record.Status = a.status
+	if a.body == nil {
+		w.WriteHeader(a.status)
+		return
+	}
+	b, err := json.Marshal(a.body)
+	if err != nil {
+		c.record.Status = http.StatusInternalServerError
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(a.status)
+	if _, err := w.Write(append(b, '\n')); err != nil {
+		c.record.Status = 0
+	}
+}
+
+func (e *Emulator) baseURL(r *http.Request) string {
+	if e.options.Address != "" {
+		return strings.TrimSuffix(e.options.Address, "/") + "/"
+	}
+	return "http://" + r.Host + "/"
+}

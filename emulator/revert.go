@@ -1,0 +1,231 @@
+package emulator
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pmig/pmig/planetscale"
+)
+
+// kept is the table that keeps what an operation drops until the revert window
+// is over. The platform's own artifacts begin with _vt too: clients ignore them.
+func kept(op *operation) string { return "_vt_hld_" + op.ID }
+
+// keepRows copies a table whose data an operation drops.
+func keepRows(ctx context.Context, conn *sql.DB, op *operation) error {
+	for _, s := range []string{
+		"DROP TABLE IF EXISTS " + quote(kept(op)),
+		"CREATE TABLE " + quote(kept(op)) + " AS SELECT * FROM " + quote(op.Change.Table),
+	} {
+		if _, err := conn.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyInto tries an ALTER on a copy of its table, with the table's rows. Only
+// what the rows say counts: what the copy itself cannot have, such as the
+// table's foreign keys, is left to the real statement.
+func copyInto(ctx context.Context, conn *sql.DB, op *operation) error {
+	shadow := "_vt_vrp_" + newID()
+	clauses, is := strings.CutPrefix(op.Change.SQL, "ALTER TABLE "+quote(op.Change.Table)+" ")
+	if !is {
+		return nil
+	}
+	if _, err := conn.ExecContext(ctx, "CREATE TABLE "+quote(shadow)+" LIKE "+quote(op.Change.Table)); err != nil {
+		return nil
+	}
+	defer conn.ExecContext(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+quote(shadow))
+	if _, err := conn.ExecContext(ctx, "ALTER TABLE "+quote(shadow)+" "+clauses); err != nil {
+		return nil
+	}
+	was, err := columns(ctx, conn, op.Change.Table)
+	if err != nil {
+		return err
+	}
+	will, err := columns(ctx, conn, shadow)
+	if err != nil {
+		return err
+	}
+	var shared []string
+	for _, c := range will {
+		if !c.generated && slices.ContainsFunc(was, func(o column) bool { return strings.EqualFold(o.name, c.name) }) {
+			shared = append(shared, quote(c.name))
+		}
+	}
+	if len(shared) == 0 {
+		return nil
+	}
+	list := strings.Join(shared, ", ")
+	_, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", quote(shadow), list, list, quote(op.Change.Table)))
+	return err
+}
+
+type column struct {
+	name      string
+	generated bool
+}
+
+func columns(ctx context.Context, conn *sql.DB, table string) ([]column, error) {
+	rows, err := conn.QueryContext(ctx, "SHOW COLUMNS FROM "+quote(table))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var cols []column
+	for rows.Next() {
+		var name, typ, null, key, extra string
+		var def sql.NullString
+		if err := rows.Scan(&name, &typ, &null, &key, &def, &extra); err != nil {
+			return nil, err
+		}
+		extra = strings.ToUpper(extra)
+		cols = append(cols, column{name, strings.Contains(extra, "GENERATED") && !strings.Contains(extra, "DEFAULT_GENERATED")})
+	}
+	return cols, rows.Err()
+}
+
+// revert takes a deployment back: the inverse change, and the rows that it had
+// dropped. Rows written since stay.
+func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) error {
+	changes, err := e.inverse(ctx, db, dr)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	d := &dr.Deployment
+	into, was := dr.IntoID, d.Operations
+	now := e.nowLocked()
+	d.Revert.Operations = nil
+	for _, c := range changes {
+		d.Revert.Operations = append(d.Revert.Operations, &operation{ID: newID(), State: "in_progress", Change: c, CreatedAt: now, UpdatedAt: now})
+	}
+	operations := d.Revert.Operations
+	fault := e.takeFaultLocked(FaultRevertError, dr.subject())
+	e.mu.Unlock()
+
+	conn, err := e.connect(ctx, into, db.Name)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var failed error
+	for _, op := range operations {
+		if fault != nil {
+			failed = fmt.Errorf("%s", fault.text("the revert was told to fail"))
+		} else if _, failed = conn.ExecContext(ctx, op.Change.SQL); failed == nil {
+			failed = bringBack(ctx, conn, was, op)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.mu.Lock()
+		op.State = "complete"
+		if failed != nil {
+			op.State, op.Error = "error", failed.Error()
+		}
+		e.mu.Unlock()
+		if failed != nil {
+			break
+		}
+	}
+	if failed == nil {
+		e.dropKept(ctx, conn, was)
+	}
+	if err := e.engine.Flush(ctx); err != nil {
+		return err
+	}
+	after, _, err := e.look(ctx, into, db.Name)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b := db.branchByID(into); b != nil {
+		e.sawLocked(b, after)
+	}
+	d.Revert.FinishedAt = e.stamp()
+	if failed != nil {
+		e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
+		return e.commitLocked()
+	}
+	e.moveLocked(db, dr, planetscale.TriggerReverted, planetscale.StateCompleteRevert, "")
+	e.finishLocked(db, dr)
+	return e.commitLocked()
+}
+
+// bringBack fills what a revert has made again with the rows kept of it: a
+// dropped table wholly, dropped columns by the table's primary key.
+func bringBack(ctx context.Context, conn *sql.DB, was []*operation, op *operation) error {
+	i := slices.IndexFunc(was, func(o *operation) bool { return o.Change.Table == op.Change.Table && o.Change.DropsData })
+	if i < 0 {
+		return nil
+	}
+	from, table := quote(kept(was[i])), quote(op.Change.Table)
+	if op.Change.Verb == "CREATE" {
+		cols, err := columns(ctx, conn, op.Change.Table)
+		if err != nil {
+			return err
+		}
+		var list []string
+		for _, c := range cols {
+			if !c.generated {
+				list = append(list, quote(c.name))
+			}
+		}
+		names := strings.Join(list, ", ")
+		_, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", table, names, names, from))
+		return err
+	}
+	key, err := primaryKey(ctx, conn, op.Change.Table)
+	if err != nil || len(key) == 0 {
+		return err
+	}
+	var set, on []string
+	for _, c := range was[i].Change.Dropped {
+		set = append(set, fmt.Sprintf("t.%s = k.%s", quote(c), quote(c)))
+	}
+	for _, c := range key {
+		on = append(on, fmt.Sprintf("t.%s = k.%s", quote(c), quote(c)))
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	_, err = conn.ExecContext(ctx, fmt.Sprintf("UPDATE %s t JOIN %s k ON %s SET %s", table, from, strings.Join(on, " AND "), strings.Join(set, ", ")))
+	return err
+}
+
+func primaryKey(ctx context.Context, conn *sql.DB, table string) ([]string, error) {
+	rows, err := conn.QueryContext(ctx, "SHOW COLUMNS FROM "+quote(table))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var cols []string
+	for rows.Next() {
+		var name, typ, null, key, extra string
+		var def sql.NullString
+		if err := rows.Scan(&name, &typ, &null, &key, &def, &extra); err != nil {
+			return nil, err
+		}
+		if key == "PRI" {
+			cols = append(cols, name)
+		}
+	}
+	return cols, rows.Err()
+}
+
+// dropKept removes what was kept for a revert.
+func (e *Emulator) dropKept(ctx context.Context, conn *sql.DB, was []*operation) {
+	for _, op := range was {
+		if op.Change.DropsData {
+			if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+quote(kept(op))); err != nil {
+				e.event(Event{Kind: EventError, Text: "drop what was kept for a revert: " + err.Error()})
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package emulator
+
+import "net/http"
+
+// Permissions, in the platform's words. A missing one shows as 404.
+var (
+	readDatabase  = []string{"read_database", "write_database", "delete_database", "read_branch", "create_branch", "connect_branch", "connect_production_branch", "read_deploy_request", "create_deploy_request"}
+	writeDatabase = []string{"write_database"}
+	readBranch    = []string{"read_branch", "create_branch", "delete_branch", "connect_branch", "connect_production_branch", "connect_production_read_only_branch"}
+	anyConnect    = []string{"connect_branch", "connect_production_branch", "connect_production_read_only_branch"}
+	anyDelete     = []string{"delete_branch_password", "delete_production_branch_password", "delete_production_read_only_branch_password"}
+	readRequest   = []string{"read_deploy_request"}
+	createRequest = []string{"create_deploy_request"}
+	reviewRequest = []string{"approve_deploy_request", "review_deploy_request"}
+)
+
+const (
+	pathO = "/v1/organizations/{org}"
+	pathD = pathO + "/databases/{db}"
+	pathB = pathD + "/branches/{branch}"
+	pathR = pathD + "/deploy-requests/{number}"
+)
+
+// endpoints is every path of the API that the emulator serves. Permissions
+// that depend on the branch (production or not, the role) are looked at by the
+// handler.
+func endpoints() []endpoint {
+	return []endpoint{
+		{"GET", "/v1/organizations", nil, listOrganizations},
+		{"GET", pathO, []string{"read_organization"}, getOrganization},
+		{"GET", pathO + "/databases", nil, listDatabases},
+		{"GET", pathD, readDatabase, getDatabase},
+		{"PATCH", pathD, writeDatabase, patchDatabase},
+		{"GET", pathD + "/throttler", append(readRequest, "create_deploy_request"), getThrottler},
+		{"PATCH", pathD + "/throttler", writeDatabase, patchThrottler},
+		{"GET", pathD + "/deploy-queue", readRequest, getDeployQueue},
+		{"GET", pathD + "/passwords", readBranch, listAllPasswords},
+
+		{"GET", pathD + "/branches", readBranch, listBranches},
+		{"POST", pathD + "/branches", []string{"create_branch"}, postBranch},
+		{"GET", pathB, readBranch, getBranch},
+		{"PATCH", pathB, writeDatabase, patchBranch},
+		{"DELETE", pathB, []string{"delete_branch", "delete_production_branch"}, deleteBranch},
+		{"POST", pathB + "/promote", []string{"connect_production_branch", "promote_branches"}, promoteBranch},
+		{"POST", pathB + "/demote", []string{"connect_production_branch", "demote_branches"}, demoteBranch},
+		{"POST", pathB + "/safe-migrations", writeDatabase, enableSafeMigrations},
+		{"DELETE", pathB + "/safe-migrations", writeDatabase, disableSafeMigrations},
+		{"PUT", pathB + "/safe-migrations", writeDatabase, putSafeMigrations},
+		{"GET", pathB + "/schema", readBranch, getBranchSchema},
+		{"GET", pathB + "/schema/lint", readBranch, getBranchLint},
+		{"GET", pathB + "/diff", readBranch, getBranchDiff},
+		{"POST", pathB + "/refresh-schema", readBranch, refreshSchema},
+		{"GET", pathB + "/keyspaces", readBranch, listKeyspaces},
+		{"GET", pathB + "/keyspaces/{keyspace}", readBranch, getKeyspace},
+		{"GET", pathB + "/keyspaces/{keyspace}/vschema", readBranch, getVSchema},
+
+		{"GET", pathB + "/passwords", readBranch, listPasswords},
+		{"POST", pathB + "/passwords", anyConnect, postPassword},
+		{"GET", pathB + "/passwords/{id}", readBranch, getPassword},
+		{"PATCH", pathB + "/passwords/{id}", anyConnect, patchPassword},
+		{"POST", pathB + "/passwords/{id}/renew", anyConnect, renewPassword},
+		{"DELETE", pathB + "/passwords/{id}", anyDelete, deletePassword},
+
+		{"GET", pathD + "/deploy-requests", readRequest, listDeployRequests},
+		{"POST", pathD + "/deploy-requests", createRequest, postDeployRequest},
+		{"GET", pathR, readRequest, getDeployRequest},
+		{"PATCH", pathR, createRequest, patchDeployRequest},
+		{"POST", pathR + "/deploy", createRequest, postDeploy},
+		{"POST", pathR + "/apply-deploy", createRequest, postApplyDeploy},
+		{"POST", pathR + "/complete-deploy", createRequest, postCompleteDeploy},
+		{"POST", pathR + "/force-cutover", createRequest, postForceCutover},
+		{"POST", pathR + "/cancel", createRequest, postCancel},
+		{"POST", pathR + "/revert", createRequest, postRevert},
+		{"POST", pathR + "/skip-revert", createRequest, postSkipRevert},
+		{"PUT", pathR + "/auto-apply", createRequest, putAutoApply},
+		{"PUT", pathR + "/auto-delete-branch", createRequest, putAutoDeleteBranch},
+		{"GET", pathR + "/deployment", readRequest, getDeployment},
+		{"GET", pathR + "/operations", readRequest, listOperations},
+		{"GET", pathR + "/diff", readRequest, getDeployRequestDiff},
+		{"GET", pathR + "/reviews", readRequest, listReviews},
+		{"POST", pathR + "/reviews", reviewRequest, postReview},
+		{"GET", pathR + "/storage-check", readRequest, getStorageCheck},
+		{"GET", pathR + "/throttler", readRequest, getRequestThrottler},
+		{"PATCH", pathR + "/throttler", createRequest, patchRequestThrottler},
+	}
+}
+
+// mux finds endpoints by method and path. It is used for that only: answers,
+// also those to unknown paths, are written by the call.
+func (e *Emulator) mux() *http.ServeMux {
+	m := http.NewServeMux()
+	for _, ep := range endpoints() {
+		m.Handle(ep.method+" "+ep.path, ep)
+	}
+	return m
+}

@@ -1,0 +1,88 @@
+package emulator
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/pmig/pmig/schema"
+)
+
+// schemas remembers every schema seen, each once, by its digest.
+type schemas struct {
+	mu    sync.Mutex
+	byID  map[schemaID]*schema.Schema
+	store *store // nil: memory only
+}
+
+func (s *schemas) put(sch *schema.Schema) (schemaID, error) {
+	id := schemaID(sch.Digest())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.byID[id]; ok {
+		return id, nil
+	}
+	if s.store != nil {
+		if err := s.store.saveSchema(id, sch); err != nil {
+			return "", err
+		}
+	}
+	s.byID[id] = sch
+	return id, nil
+}
+
+func (s *schemas) get(id schemaID) (*schema.Schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sch, ok := s.byID[id]; ok {
+		return sch, nil
+	}
+	if id == "" || s.store == nil {
+		return nil, fmt.Errorf("no schema %q", id)
+	}
+	sch, err := s.store.loadSchema(id)
+	if err == nil {
+		s.byID[id] = sch
+	}
+	return sch, err
+}
+
+// connect opens a branch's MySQL database with all rights, past the front.
+func (e *Emulator) connect(ctx context.Context, branchID, database string) (*sql.DB, error) {
+	back, err := e.engine.Backend(ctx, branchID)
+	if err != nil {
+		return nil, err
+	}
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.DBName, c.TLS = back.User, back.Password, database, back.TLS
+	c.Net, c.Addr = "tcp", "branch:3306" // not used: DialFunc decides
+	c.AllowNativePasswords = true
+	c.InterpolateParams = true
+	c.Params = map[string]string{"foreign_key_checks": "0"}
+	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return back.Dial(ctx) }
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// look reads the schema that a branch has now. The lock must not be held.
+func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaID, *schema.Schema, error) {
+	db, err := e.connect(ctx, branchID, database)
+	if err != nil {
+		return "", nil, err
+	}
+	defer db.Close()
+	sch, err := schema.Read(ctx, db, database)
+	if err != nil {
+		return "", nil, fmt.Errorf("read the schema of branch %s: %w", branchID, err)
+	}
+	id, err := e.schemas.put(sch)
+	return id, sch, err
+}
