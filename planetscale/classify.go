@@ -69,7 +69,7 @@ func kindOf(op operation, status int, code string) Kind {
 	case http.StatusBadRequest:
 		return KindInvalid
 	case http.StatusConflict:
-		if op.creates {
+		if op.named {
 			return KindConflict
 		}
 	}

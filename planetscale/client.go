@@ -89,7 +89,9 @@ func New(o Options) (*Client, error) {
 	}
 	transport := o.Transport
 	if transport == nil {
-		transport = http.DefaultTransport.(*http.Transport).Clone()
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		own.MaxIdleConnsPerHost = 16 // one host, several databases at a time
+		transport = own
 	}
 	perMinute := o.PerMinute
 	if perMinute <= 0 {

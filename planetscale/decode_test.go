@@ -96,6 +96,24 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
+func TestLint(t *testing.T) {
+	got, err := shop(t, always(200, page("null",
+		`{"lint_error":"NO_UNIQUE_KEY","subject_type":"table","table_name":"logs","error_description":"table has no unique key","docs_url":null,"column_name":"","shiny":{}}`,
+		`{"lint_error":"CONFLICT","table_name":null,"conflict_error":["both added a column"],"conflict_columns":["nick"],"statement":7}`,
+		`"a text"`, `null`))).BranchLint(background, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, e := range got {
+		lines = append(lines, e.String())
+	}
+	want := []string{"logs table has no unique key (NO_UNIQUE_KEY)", "both added a column (CONFLICT)", "a text", ""}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestActionAnswers: an action's answer may say little; the number is known.
 func TestActionAnswers(t *testing.T) {
 	for _, body := range []string{"", "{}", `{"number":7,"state":"open","deployment_state":"queued"}`} {

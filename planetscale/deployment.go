@@ -1,6 +1,10 @@
 package planetscale
 
-import "time"
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
 
 // A Deployment is what becomes of a deploy request.
 type Deployment struct {
@@ -82,24 +86,57 @@ type Operation struct {
 	UpdatedAt           *time.Time `json:"updated_at"`
 }
 
-// A LintError is what the platform refuses in a schema.
+// A LintError is what the platform refuses in a schema. Members that the kind
+// of error does not have are "".
 type LintError struct {
 	// Code is the kind, such as NO_UNIQUE_KEY; others than the known may come.
 	Code string `json:"lint_error"`
 	// SubjectType is table, vschema or routing_rules.
-	SubjectType      string   `json:"subject_type"`
-	KeyspaceName     string   `json:"keyspace_name"`
-	TableName        string   `json:"table_name"`
-	ViewName         string   `json:"view_name"`
-	ColumnName       string   `json:"column_name"`
-	Description      string   `json:"error_description"`
-	DocsURL          string   `json:"docs_url"`
-	Statement        string   `json:"statement"`
-	ConflictColumns  Messages `json:"conflict_columns"`
-	ConflictIndexes  Messages `json:"conflict_indexes"`
-	ConflictError    string   `json:"conflict_error"`
-	ConflictDDLVerb  string   `json:"conflict_ddl_verb"`
-	ForeignKeyColumn Messages `json:"foreign_key_column_names"`
+	SubjectType  string `json:"subject_type"`
+	KeyspaceName string `json:"keyspace_name"`
+	TableName    string `json:"table_name"`
+	ViewName     string `json:"view_name"`
+	ColumnName   string `json:"column_name"`
+	Description  string `json:"error_description"`
+	DocsURL      string `json:"docs_url"`
+	Statement    string `json:"statement"`
+	// ConflictError says how the target, changed meanwhile, stands in the way.
+	ConflictError string `json:"conflict_error"`
+}
+
+// UnmarshalJSON takes members of any type as text: what a lint error holds is
+// for people, and hardly documented, so none of it should spoil an answer.
+func (e *LintError) UnmarshalJSON(data []byte) error {
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		return err
+	}
+	m, isObject := v.(map[string]any)
+	if !isObject {
+		*e = LintError{Description: flat(v)}
+		return nil
+	}
+	*e = LintError{
+		Code: flat(m["lint_error"]), SubjectType: flat(m["subject_type"]), KeyspaceName: flat(m["keyspace_name"]),
+		TableName: flat(m["table_name"]), ViewName: flat(m["view_name"]), ColumnName: flat(m["column_name"]),
+		Description: flat(m["error_description"]), DocsURL: flat(m["docs_url"]), Statement: flat(m["statement"]),
+		ConflictError: flat(m["conflict_error"]),
+	}
+	return nil
+}
+
+// String returns the error in one line: table, description and code.
+func (e LintError) String() string {
+	var parts []string
+	for _, part := range []string{e.TableName + e.ViewName, e.Description, e.ConflictError} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if e.Code != "" {
+		parts = append(parts, "("+e.Code+")")
+	}
+	return strings.Join(parts, " ")
 }
 
 // A Review is what somebody said about a deploy request.

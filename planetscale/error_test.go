@@ -74,6 +74,8 @@ func TestErrors(t *testing.T) {
 		{"name taken 409", create, 409, `{"code":"conflict","message":"Name has already been taken"}`, planetscale.KindConflict, "409 conflict", "taken"},
 		{"name taken as parameter", create, 422, `{"errors":{"name":["has already been taken"]}}`, planetscale.KindConflict, "has already been taken", "taken"},
 		{"conflict on a create", create, 409, `{"code":"conflict"}`, planetscale.KindConflict, "409 conflict: conflict", "taken"},
+		{"conflict on a password", password, 409, `{"code":"conflict","message":"Branch is not ready"}`, planetscale.KindRefused, "Branch is not ready", "wait until the branch is ready"},
+		{"conflict on a request", open, 409, `{"code":"conflict","message":"No"}`, planetscale.KindRefused, "409 conflict: No", "state"},
 		{"conflict on an action", skip, 409, `{"code":"conflict","message":"No revert window"}`, planetscale.KindRefused, "No revert window", "state of the deploy request"},
 
 		{"validating", deploy, 422, `{"code":"invalid_params","message":"We're currently validating that these changes are safe to deploy. Please try again in a few moments."}`,

@@ -10,7 +10,8 @@ type operation struct {
 	method     string
 	subject    string
 	permission string
-	creates    bool // answers 201; a 409 means that the name is taken
+	creates    bool // answers 201
+	named      bool // a 409 means that the name is taken
 	refusals   []refusal
 }
 
@@ -40,7 +41,7 @@ var (
 
 	opListBranches  = operation{method: http.MethodGet, subject: "database", permission: seeBranch}
 	opGetBranch     = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
-	opCreateBranch  = operation{method: http.MethodPost, subject: "database or the parent branch", permission: "create_branch", creates: true, refusals: createRefusals}
+	opCreateBranch  = operation{method: http.MethodPost, subject: "database or the parent branch", permission: "create_branch", creates: true, named: true, refusals: createBranchRefusals}
 	opDeleteBranch  = operation{method: http.MethodDelete, subject: "branch", permission: "delete_branch", refusals: deleteBranchRefusals}
 	opListKeyspaces = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
 	opBranchSchema  = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
@@ -50,7 +51,7 @@ var (
 	opSafeMigrationsOff = operation{method: http.MethodDelete, subject: "branch", permission: "write_database"}
 
 	opListPasswords  = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
-	opCreatePassword = operation{method: http.MethodPost, subject: "branch", permission: connect, creates: true, refusals: createRefusals}
+	opCreatePassword = operation{method: http.MethodPost, subject: "branch", permission: connect, creates: true, refusals: createPasswordRefusals}
 	opRenewPassword  = operation{method: http.MethodPost, subject: "password", permission: connect}
 	opDeletePassword = operation{method: http.MethodDelete, subject: "password", permission: "delete_branch_password (delete_production_branch_password for a production branch)"}
 

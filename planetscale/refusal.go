@@ -19,9 +19,13 @@ var taken = []refusal{
 }
 
 var (
-	createRefusals = append([]refusal{
-		{text: "replica passwords can only", kind: KindInvalid, hint: "the branch has no replicas"},
+	createBranchRefusals = append([]refusal{
 		{text: "branch limit", kind: KindRefused, hint: "the database has as many development branches as it may have: delete some"},
+	}, taken...)
+
+	createPasswordRefusals = append([]refusal{
+		{text: "replica passwords can only", kind: KindInvalid, hint: "the branch has no replicas"},
+		{text: "not ready", kind: KindRefused, hint: "wait until the branch is ready"},
 	}, taken...)
 
 	createRequestRefusals = append([]refusal{
