@@ -36,18 +36,12 @@ func (r *Run) writeHistory(ctx context.Context) (string, error) {
 			errs = append(errs, err)
 			continue
 		}
-		delta, base := r.facts.Gained[i], r.facts.Bases[i]
+		delta := r.facts.Gained[i]
 		if delta.Table == "" {
 			errs = append(errs, fmt.Errorf("the rows of %s are in no notes and no journal; record them with the tool's own mark command", src.History.Table))
 			continue
 		}
-		if base == nil {
-			if base, err = migration.Read(ctx, db, spec); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-		}
-		res, err := migration.Swap(ctx, db, spec, base, delta, migration.SwapOptions{Confirm: r.confirmLive})
+		res, err := migration.Swap(ctx, db, spec, r.facts.Bases[i], delta, migration.SwapOptions{Confirm: r.confirmLive})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("source %q: %w", src.Name, err))
 			continue

@@ -44,7 +44,11 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 	tool := s.Spec.Tool
 	pending := len(p.Pending) > 0
 	for _, pr := range s.Problems {
-		add(severityOf(pr.Severity), CodeFile, pr.Path, pr.Message, "")
+		hint := ""
+		if pr.Severity == migration.Error {
+			hint = "mend or remove the file: " + tool.Name + " would stop at it"
+		}
+		add(severityOf(pr.Severity), CodeFile, pr.Path, pr.Message, hint)
 	}
 	if len(s.Status.Dirty) > 0 {
 		add(SeverityError, CodeDirty, "", fmt.Sprintf("%s on %s is marked dirty at %s: a migration failed half-way", p.History.Table, db.Target.Name, list(s.Status.Dirty)),
