@@ -108,6 +108,15 @@ func columnIndex(columns []Column, name string) int {
 	return slices.IndexFunc(columns, func(c Column) bool { return fold(c.Name) == fold(name) })
 }
 
+// at resolves column names to their numbers, -1 for those that are not there.
+func at(columns []Column, names []string) []int {
+	numbers := make([]int, len(names))
+	for i, name := range names {
+		numbers[i] = columnIndex(columns, name)
+	}
+	return numbers
+}
+
 // columnNames lists the names of columns.
 func columnNames(columns []Column) []string {
 	names := make([]string, len(columns))

@@ -33,9 +33,12 @@ type Status struct {
 // the tool's order, as Files returns them.
 func Compare(spec Spec, files []File, h *History) Status {
 	var s Status
-	for _, row := range h.Rows {
-		if spec.Tool.dirty != nil && spec.Custom == nil && spec.Tool.dirty(rowView{h.Columns, row}) {
-			s.Dirty = append(s.Dirty, keyOf(spec, h.Columns, row))
+	if spec.Tool.dirty != nil {
+		key := keyer(spec, h.Columns)
+		for _, row := range h.Rows {
+			if spec.Tool.dirty(rowView{h.Columns, row}) {
+				s.Dirty = append(s.Dirty, key(row))
+			}
 		}
 	}
 	s.LockedBy = lockedBy(spec, h)
@@ -101,8 +104,9 @@ func comparePointer(spec Spec, files []File, h *History, s *Status) {
 func historyKeys(spec Spec, h *History) []string {
 	var keys []string
 	seen := map[string]bool{}
+	key := keyer(spec, h.Columns)
 	for _, row := range h.Rows {
-		k := keyOf(spec, h.Columns, row)
+		k := key(row)
 		if seen[k] || spec.Tool.ignored != nil && spec.Tool.ignored(k) {
 			continue
 		}
@@ -116,8 +120,9 @@ func historyKeys(spec Spec, h *History) []string {
 // there be several.
 func pointerOf(spec Spec, h *History) string {
 	at := ""
+	key := keyer(spec, h.Columns)
 	for _, row := range h.Rows {
-		if k := keyOf(spec, h.Columns, row); at == "" || spec.order(k, at) > 0 {
+		if k := key(row); at == "" || spec.order(k, at) > 0 {
 			at = k
 		}
 	}

@@ -67,14 +67,15 @@ func Gained(spec Spec, before, after *History) (Delta, error) {
 	if len(identity) == 0 {
 		identity = columnNames(after.Columns)
 	}
-	index := newRowIndex(after.Columns, identity, was)
+	index := newRowIndex(at(after.Columns, identity), was)
 	fresh := newColumns(before.Columns, after.Columns)
+	key := keyer(spec, after.Columns)
 	for _, row := range after.Rows {
 		i := index.take(row)
 		switch {
 		case i < 0:
 			d.Insert = append(d.Insert, row)
-			if k := keyOf(spec, after.Columns, row); spec.Tool.ignored == nil || !spec.Tool.ignored(k) {
+			if k := key(row); spec.Tool.ignored == nil || !spec.Tool.ignored(k) {
 				d.Keys = append(d.Keys, k)
 			}
 		case changed(was[i], row, fresh):
@@ -163,29 +164,18 @@ type rowIndex struct {
 	taken []bool
 }
 
-func newRowIndex(columns []Column, identity []string, rows []Row) *rowIndex {
-	x := &rowIndex{free: make(map[string][]int, len(rows)), taken: make([]bool, len(rows))}
-	for _, name := range identity {
-		x.at = append(x.at, columnIndex(columns, name))
-	}
+func newRowIndex(at []int, rows []Row) *rowIndex {
+	x := &rowIndex{at: at, free: make(map[string][]int, len(rows)), taken: make([]bool, len(rows))}
 	for i, row := range rows {
-		k := x.key(row)
+		k := part(at, row)
 		x.free[k] = append(x.free[k], i)
 	}
 	return x
 }
 
-func (x *rowIndex) key(row Row) string {
-	part := make(Row, len(x.at))
-	for i, at := range x.at {
-		part[i] = row[at]
-	}
-	return part.fingerprint()
-}
-
 // take returns the number of the next row that matches, -1 if there is none.
 func (x *rowIndex) take(row Row) int {
-	k := x.key(row)
+	k := part(x.at, row)
 	list := x.free[k]
 	if len(list) == 0 {
 		return -1
@@ -212,18 +202,18 @@ func sharedColumns(a, b []Column) []Column {
 }
 
 // part is a string that two rows share only if they agree in some columns.
-func part(columns []Column, names []string, row Row) string {
-	values := make(Row, len(names))
-	for i, name := range names {
-		values[i] = row[columnIndex(columns, name)]
+func part(at []int, row Row) string {
+	var b []byte
+	for _, i := range at {
+		b = row[i].appendTo(b)
 	}
-	return values.fingerprint()
+	return string(b)
 }
 
 // same compares two rows in some columns.
-func same(columns []Column, names []string, a, b Row) bool {
-	for _, name := range names {
-		if i := columnIndex(columns, name); a[i] != b[i] {
+func same(at []int, a, b Row) bool {
+	for _, i := range at {
+		if a[i] != b[i] {
 			return false
 		}
 	}

@@ -78,23 +78,27 @@ func (h *History) Digest() string {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
 
-// keyOf is a row's key as the tool reads it: the key column's text, several
+// keyer reads the key of rows as the tool does: the key column's text, several
 // columns joined by ":" (with ":" and "\" inside a part escaped).
-func keyOf(spec Spec, columns []Column, row Row) string {
-	view := rowView{columns, row}
+func keyer(spec Spec, columns []Column) func(Row) string {
 	names := spec.Tool.key
 	if spec.Custom != nil {
 		names = spec.Custom.Key
 	}
-	parts := make([]Value, len(names))
-	for i, name := range names {
-		parts[i] = view.value(name)
+	places := at(columns, names)
+	return func(row Row) string {
+		parts := make([]Value, len(places))
+		for i, p := range places {
+			if p >= 0 {
+				parts[i] = row[p]
+			}
+		}
+		key := joinKey(parts)
+		if spec.Tool.rowKey != nil {
+			key = spec.Tool.rowKey(key)
+		}
+		return key
 	}
-	key := joinKey(parts)
-	if spec.Tool.rowKey != nil {
-		key = spec.Tool.rowKey(key)
-	}
-	return key
 }
 
 // joinKey makes one string of a key's parts; different parts never give the

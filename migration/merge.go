@@ -61,8 +61,10 @@ type merger struct {
 	own   *rowIndex // rows of base by the columns that base, delta and now share
 	keys  map[string]bool
 	place []place          // of each row of now
-	byID  map[string]int   // rows of now by primary key, nil if there is none
+	id    []int            // columns of the primary key
+	byID  map[string]int   // rows of now by primary key
 	byKey map[string][]int // rows of now by key
+	key   func(Row) string
 }
 
 const (
@@ -78,17 +80,16 @@ func newMerger(spec Spec, base *History, d Delta, now *History) *merger {
 	m.c.given = sharedColumns(now.Columns, d.Columns)
 	m.base = alignRows(base, now.Columns)
 	m.place = make([]place, len(now.Rows))
-	if id := primary(now.Columns); len(id) > 0 {
-		m.byID = make(map[string]int, len(now.Rows))
-		for j, row := range now.Rows {
-			m.byID[part(now.Columns, id, row)] = j
-		}
-	}
+	m.id, m.byID = at(now.Columns, primary(now.Columns)), make(map[string]int, len(now.Rows))
+	m.key = keyer(spec, now.Columns)
 	for j, row := range now.Rows {
 		k := m.key(row)
 		m.byKey[k] = append(m.byKey[k], j)
+		if len(m.id) > 0 {
+			m.byID[part(m.id, row)] = j
+		}
 	}
-	index := newRowIndex(now.Columns, columnNames(sharedColumns(now.Columns, base.Columns)), now.Rows)
+	index := newRowIndex(at(now.Columns, columnNames(sharedColumns(now.Columns, base.Columns))), now.Rows)
 	for _, row := range m.base {
 		m.keys[m.key(row)] = true
 		j := index.take(row)
@@ -97,21 +98,21 @@ func newMerger(spec Spec, base *History, d Delta, now *History) *merger {
 		}
 		m.pair = append(m.pair, j)
 	}
-	m.own = newRowIndex(now.Columns, columnNames(sharedColumns(m.c.given, base.Columns)), m.base)
+	m.own = newRowIndex(at(now.Columns, columnNames(sharedColumns(m.c.given, base.Columns))), m.base)
 	return m
 }
 
 // updates must find their row as it was, or as they leave it.
 func (m *merger) updates() {
-	given := columnNames(m.c.given)
+	given := at(m.now.Columns, columnNames(m.c.given))
 	for _, e := range m.d.Update {
 		before, after := m.row(e.Before), m.row(e.After)
-		done := m.among(m.byKey[m.key(after)], extra, func(r Row) bool { return same(m.now.Columns, given, r, after) })
+		done := m.among(m.byKey[m.key(after)], extra, func(r Row) bool { return same(given, r, after) })
 		switch i := m.own.take(before); {
 		case i >= 0 && m.pair[i] >= 0:
 			j := m.pair[i]
 			m.place[j] = explained
-			if same(m.now.Columns, given, m.now.Rows[j], after) {
+			if same(given, m.now.Rows[j], after) {
 				m.c.already++
 			} else {
 				m.c.update = append(m.c.update, Edit{Before: m.now.Rows[j], After: after})
@@ -120,7 +121,7 @@ func (m *merger) updates() {
 			m.pair[i] = goneKnown
 			m.place[done] = explained
 			m.c.already++
-		case i < 0 && m.among(m.byKey[m.key(after)], paired, func(r Row) bool { return same(m.now.Columns, given, r, after) }) >= 0:
+		case i < 0 && m.among(m.byKey[m.key(after)], paired, func(r Row) bool { return same(given, r, after) }) >= 0:
 			m.c.already++
 		case i < 0:
 			m.drift.Changed = append(m.drift.Changed, Edit{Before: before})
@@ -142,7 +143,7 @@ func (m *merger) deletes() {
 			continue
 		}
 		if i < 0 {
-			itself := func(r Row) bool { return same(m.now.Columns, values, r, row) }
+			itself := func(r Row) bool { return same(values, r, row) }
 			if j := m.among(rivals, paired, itself); j >= 0 {
 				m.place[j] = explained
 				m.c.remove = append(m.c.remove, m.now.Rows[j])
@@ -172,7 +173,7 @@ func (m *merger) inserts() {
 		row = m.row(row)
 		key := m.key(row)
 		rivals := m.byKey[key]
-		itself := func(r Row) bool { return m.ignored(key) || same(m.now.Columns, values, r, row) }
+		itself := func(r Row) bool { return m.ignored(key) || same(values, r, row) }
 		j := m.among(rivals, extra, itself)
 		if j < 0 {
 			j = m.among(rivals, paired, itself)
@@ -222,8 +223,8 @@ func (m *merger) others() {
 // successor is the unexplained row that stands where another stood: under its
 // primary key, or else under its key. It is -1 if there is none.
 func (m *merger) successor(of Row) int {
-	if m.byID != nil {
-		if j, ok := m.byID[part(m.now.Columns, primary(m.now.Columns), of)]; ok && m.place[j] == extra {
+	if len(m.id) > 0 {
+		if j, ok := m.byID[part(m.id, of)]; ok && m.place[j] == extra {
 			return j
 		}
 	}
@@ -244,17 +245,15 @@ func anyRow(Row) bool { return true }
 
 // values are the columns whose values belong to a row itself: all that the delta
 // knows but the number that the server gave it.
-func (m *merger) values() []string {
+func (m *merger) values() []int {
 	var names []string
 	for _, c := range m.c.given {
 		if !c.AutoIncrement {
 			names = append(names, c.Name)
 		}
 	}
-	return names
+	return at(m.now.Columns, names)
 }
-
-func (m *merger) key(r Row) string { return keyOf(m.spec, m.now.Columns, r) }
 
 func (m *merger) ignored(key string) bool {
 	return m.spec.Tool.ignored != nil && m.spec.Tool.ignored(key)
@@ -300,7 +299,7 @@ func firstDirty(spec Spec, columns []Column, rows []Row) (string, bool) {
 	}
 	for _, r := range rows {
 		if spec.Tool.dirty(rowView{columns, r}) {
-			return keyOf(spec, columns, r), true
+			return keyer(spec, columns)(r), true
 		}
 	}
 	return "", false

@@ -92,7 +92,7 @@ func seedRows(spec Spec, source, target AuxTable) ([]Row, []Column, error) {
 // difference is what to delete from a table and what to insert to make it hold
 // exactly the wanted rows, looking at the given columns.
 func difference(table AuxTable, given []Column, want []Row) (remove, insert []Row) {
-	index := newRowIndex(table.Columns, columnNames(given), table.Rows)
+	index := newRowIndex(at(table.Columns, columnNames(given)), table.Rows)
 	for _, row := range want {
 		if index.take(row) < 0 {
 			insert = append(insert, row)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -101,14 +102,22 @@ func (r Row) Equal(o Row) bool { return slices.Equal(r, o) }
 
 // fingerprint is a string that two rows share only if they are equal.
 func (r Row) fingerprint() string {
-	var b strings.Builder
+	size := 0
 	for _, v := range r {
-		if v.set {
-			fmt.Fprintf(&b, "%d:", len(v.bytes))
-			b.WriteString(v.bytes)
-		} else {
-			b.WriteByte('~')
-		}
+		size += len(v.bytes) + 8
 	}
-	return b.String()
+	b := make([]byte, 0, size)
+	for _, v := range r {
+		b = v.appendTo(b)
+	}
+	return string(b)
+}
+
+// appendTo appends the value so that it can't run into the next one.
+func (v Value) appendTo(b []byte) []byte {
+	if !v.set {
+		return append(b, '~')
+	}
+	b = strconv.AppendInt(b, int64(len(v.bytes)), 10)
+	return append(append(b, ':'), v.bytes...)
 }
