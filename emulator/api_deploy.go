@@ -95,6 +95,7 @@ func (c *call) cutOver(db *database, dr *deployRequest, by planetscale.Trigger, 
 func postCompleteDeploy(c *call) (answer, error) {
 	return c.action(planetscale.TriggerCompleteDeploy, "This deploy request has no error to complete", func(db *database, dr *deployRequest, to planetscale.State) error {
 		c.move(db, dr, planetscale.TriggerCompleteDeploy, to)
+		dr.Deployment.KeptOwed = dr.Deployment.kept()
 		c.e.finishLocked(db, dr)
 		return nil
 	})

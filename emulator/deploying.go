@@ -10,7 +10,7 @@ import (
 // startDeployRequestLocked lets a request go its way in the background until it
 // is closed and owes nothing.
 func (e *Emulator) startDeployRequestLocked(db *database, dr *deployRequest) {
-	if dr.Closed && !dr.Deployment.CopyOwed && !dr.Deployment.DeleteOwed {
+	if dr.Closed && !dr.Deployment.owes() {
 		return
 	}
 	e.startLocked("deploy request "+dr.ID, func(ctx context.Context) {
@@ -18,8 +18,7 @@ func (e *Emulator) startDeployRequestLocked(db *database, dr *deployRequest) {
 			e.mu.Lock()
 			changed := e.changed
 			act, until := e.nextLocked(db, dr)
-			d := &dr.Deployment
-			over := act == nil && dr.Closed && !d.CopyOwed && !d.DeleteOwed
+			over := act == nil && dr.Closed && !dr.Deployment.owes()
 			e.mu.Unlock()
 			switch {
 			case over:
@@ -67,6 +66,8 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		switch {
 		case d.CopyOwed:
 			return func(ctx context.Context) error { return e.copyHistory(ctx, db, dr) }, time.Time{}
+		case d.KeptOwed:
+			return func(ctx context.Context) error { return e.removeKept(ctx, db, dr) }, time.Time{}
 		case d.DeleteOwed:
 			return func(context.Context) error { return e.deleteDeployed(db, dr) }, time.Time{}
 		}
@@ -84,7 +85,12 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		if d.Instant {
 			return after(k.Queue, func(ctx context.Context) error { return e.deployInstantly(ctx, db, dr) })
 		}
-		return after(k.Queue, to(planetscale.TriggerSubmitted, planetscale.StateInProgress, func() { d.StartedAt = e.stamp() }))
+		return after(k.Queue, to(planetscale.TriggerSubmitted, planetscale.StateInProgress, func() {
+			d.StartedAt = e.stamp()
+			if k.RevertWindow > 0 {
+				d.Revert = &revert{ID: newID(), CreatedAt: *d.StartedAt}
+			}
+		}))
 	case planetscale.StateInProgress:
 		return e.nextCopyLocked(db, dr)
 	case planetscale.StatePendingCutover:
@@ -174,6 +180,7 @@ func (e *Emulator) completeLocked(db *database, dr *deployRequest) {
 	if d.Revert != nil && d.Revert.FinishedAt == nil {
 		d.Revert.FinishedAt = e.stamp()
 	}
+	d.KeptOwed = d.kept()
 	e.finishLocked(db, dr)
 }
 

@@ -31,6 +31,7 @@ type Emulator struct {
 	requests []Request
 	closed   bool
 	atClose  []func() error // run first when closing: the MySQL front's connections end before the engine
+	front    front          // the MySQL side
 }
 
 // New makes an emulator, or goes on with what is in Options.Data. Half-done

@@ -102,14 +102,13 @@ func (e *Emulator) cutOver(ctx context.Context, db *database, dr *deployRequest)
 	}
 	now := e.stamp()
 	d.CutoverAt, d.FinishedAt, dr.DeployedAt = now, now, now
-	window := e.world.Knobs.RevertWindow
-	if window <= 0 {
+	if d.Revert == nil {
 		e.moveLocked(db, dr, planetscale.TriggerFinished, planetscale.StateComplete, "live")
 		e.completeLocked(db, dr)
 		return e.commitLocked()
 	}
-	ends := now.Add(window)
-	d.Revert = &revert{ID: newID(), CreatedAt: *now, EndsAt: &ends}
+	ends := now.Add(e.world.Knobs.RevertWindow)
+	d.Revert.EndsAt = &ends
 	e.moveLocked(db, dr, planetscale.TriggerSwapped, planetscale.StateCompletePendingRevert, "live, may be reverted until "+ends.Format(time.TimeOnly))
 	return e.commitLocked()
 }
@@ -176,13 +175,13 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 		return err
 	}
 	defer conn.Close()
-	keep := e.keeps()
+	keep := dr.Deployment.Revert != nil
 	for _, op := range operations {
 		if op.State == "complete" {
 			continue
 		}
 		if t := op.Change.Table; current[t] != digests[t] || only(operations, t) > 1 {
-			if err := e.run(ctx, conn, op, keep); err != nil {
+			if err := run(ctx, conn, op, keep); err != nil {
 				return &operationError{op, err}
 			}
 		}
@@ -220,7 +219,7 @@ func only(operations []*operation, table string) (n int) {
 }
 
 // run executes one statement.
-func (e *Emulator) run(ctx context.Context, conn *sql.DB, op *operation, keep bool) error {
+func run(ctx context.Context, conn *sql.DB, op *operation, keep bool) error {
 	if keep && op.Change.DropsData {
 		if err := keepRows(ctx, conn, op); err != nil {
 			return fmt.Errorf("keep rows for a revert: %w", err)
@@ -228,13 +227,6 @@ func (e *Emulator) run(ctx context.Context, conn *sql.DB, op *operation, keep bo
 	}
 	_, err := conn.ExecContext(ctx, op.Change.SQL)
 	return err
-}
-
-// keeps says whether deployments keep what they drop, for a revert.
-func (e *Emulator) keeps() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.world.Knobs.RevertWindow > 0
 }
 
 // inverse is what takes a deployment back.

@@ -177,7 +177,11 @@ type deployment struct {
 
 	CopyOwed   bool `json:"copy_owed,omitempty"`   // history rows are still to be copied to the target
 	DeleteOwed bool `json:"delete_owed,omitempty"` // the branch is still to be deleted
+	KeptOwed   bool `json:"kept_owed,omitempty"`   // what was kept for a revert is still to be removed
 }
+
+// owes says that something is to be done after the request has been closed.
+func (d *deployment) owes() bool { return d.CopyOwed || d.DeleteOwed || d.KeptOwed }
 
 // revert is the window in which a deployment can be taken back, and the
 // taking back.

@@ -133,9 +133,6 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 			break
 		}
 	}
-	if failed == nil {
-		e.dropKept(ctx, conn, was)
-	}
 	if err := e.engine.Flush(ctx); err != nil {
 		return err
 	}
@@ -153,6 +150,7 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 		e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
 		return e.commitLocked()
 	}
+	d.KeptOwed = d.kept()
 	e.moveLocked(db, dr, planetscale.TriggerReverted, planetscale.StateCompleteRevert, "")
 	e.finishLocked(db, dr)
 	return e.commitLocked()
@@ -219,13 +217,28 @@ func primaryKey(ctx context.Context, conn *sql.DB, table string) ([]string, erro
 	return cols, rows.Err()
 }
 
-// dropKept removes what was kept for a revert.
-func (e *Emulator) dropKept(ctx context.Context, conn *sql.DB, was []*operation) {
-	for _, op := range was {
-		if op.Change.DropsData {
-			if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+quote(kept(op))); err != nil {
-				e.event(Event{Kind: EventError, Text: "drop what was kept for a revert: " + err.Error()})
-			}
+// kept says whether the deployment has kept rows for a revert.
+func (d *deployment) kept() bool {
+	return d.Revert != nil && slices.ContainsFunc(d.Operations, func(op *operation) bool { return op.Change.DropsData })
+}
+
+// removeKept removes what was kept for a revert.
+func (e *Emulator) removeKept(ctx context.Context, db *database, dr *deployRequest) error {
+	conn, err := e.connect(ctx, dr.IntoID, db.Name)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, op := range dr.Deployment.Operations {
+		if !op.Change.DropsData {
+			continue
+		}
+		if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+quote(kept(op))); err != nil {
+			return fmt.Errorf("remove what was kept for a revert: %w", err)
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	dr.Deployment.KeptOwed = false
+	return e.commitLocked()
 }
