@@ -27,33 +27,52 @@ unset PLANETSCALE_SERVICE_TOKEN PLANETSCALE_SERVICE_TOKEN_ID PLANETSCALE_API_URL
 step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
 [ -t 1 ] || step() { printf '\n$ %s\n' "$*"; }
 
-# fetch URL prints what an HTTP address answers, with what this machine has.
-fetch() {
-	local url=$1 rest host port path
+# ask METHOD URL [BODY] prints what an HTTP address answers, with what this
+# machine has.
+ask() {
+	local method=$1 url=$2 body=${3:-} path host port
 	if command -v curl >/dev/null 2>&1; then
-		curl -fsS --noproxy '*' -H 'Authorization: demo:demo' "$url"
-	elif command -v wget >/dev/null 2>&1; then
-		wget -q -O - --no-proxy --header 'Authorization: demo:demo' "$url"
+		curl -fsS --noproxy '*' -X "$method" -H 'Authorization: demo:demo' -H 'Content-Type: application/json' -d "$body" "$url"
+	elif command -v wget >/dev/null 2>&1 && wget --help 2>&1 | grep -q -- --method; then
+		wget -q -O - --no-proxy --method "$method" --header 'Authorization: demo:demo' \
+			--header 'Content-Type: application/json' --body-data "$body" "$url"
 	else
-		rest=${url#http://} path=/${url#http://*/}
-		host=${rest%%/*} port=${rest%%/*}
-		host=${host%:*} port=${port##*:}
+		path=/${url#http://*/} host=${url#http://}
+		host=${host%%/*} port=${host##*:}
+		host=${host%:*}
 		exec 3<>"/dev/tcp/$host/$port"
-		# HTTP/1.0, so that the body comes in one piece.
-		printf 'GET %s HTTP/1.0\r\nHost: %s:%s\r\nAuthorization: demo:demo\r\n\r\n' "$path" "$host" "$port" >&3
+		# HTTP/1.0, so that the answer comes in one piece and the connection ends.
+		printf '%s %s HTTP/1.0\r\nHost: %s:%s\r\nAuthorization: demo:demo\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
+			"$method" "$path" "$host" "$port" "${#body}" "$body" >&3
 		sed '1,/^\r*$/d' <&3
 		exec 3<&- 3>&-
 	fi
 }
 
-# prove starts the emulator on the example's data and prints its deploy requests
-# and the history rows on production.
+# query SQL prints the rows that a statement finds on production, past pmig and
+# past every rule of the platform.
+query() {
+	ask POST "${api}_emulator/sql" "{\"database\": \"shop\", \"branch\": \"main\", \"sql\": \"$1\"}" |
+		awk -f scripts/json.awk |
+		awk -F= '
+			/^columns\./ { header = header sprintf("  %-12s", $2) }
+			/^rows\./ {
+				split($1, at, ".")
+				row[at[2]] = row[at[2]] sprintf("  %-12s", $2)
+				if (at[2] >= n) n = at[2] + 1
+			}
+			END { print header; for (i = 0; i < n; i++) print row[i] }' | sed 's/ *$//'
+}
+
+# prove starts the emulator on the data that the run left, and asks it.
 prove() {
-	"$emulator" --listen 127.0.0.1:0 --data "$data" >"$work/out" 2>"$work/err" &
+	local tries=0
+	"$emulator" --data "$data" --organization embedded --database shop \
+		--listen 127.0.0.1:0 --mysql-listen 127.0.0.1:0 --quiet >"$work/out" 2>"$work/err" &
 	pid=$!
-	local api= tries=0
+	api=
 	while [ -z "$api" ]; do
-		api=$(sed -n 's/.*\(http:\/\/[0-9.:]*\).*/\1/p' "$work/out" "$work/err" | head -n 1)
+		api=$(sed -n 's/.*\(http:\/\/127[0-9.:]*\/\).*/\1/p' "$work/out")
 		tries=$((tries + 1))
 		if [ "$tries" -gt 300 ] || ! kill -0 "$pid" 2>/dev/null; then
 			echo "the emulator did not start:" >&2
@@ -62,14 +81,22 @@ prove() {
 		fi
 		[ -n "$api" ] || sleep 0.1
 	done
-	local org
-	org=$(fetch "$api/v1/organizations" | awk -f scripts/json.awk | sed -n 's/^data\.0\.name=//p')
-
-	echo "deploy requests:"
-	fetch "$api/v1/organizations/$org/databases/shop/deploy-requests" | awk -f scripts/json.awk |
-		sed -n -E 's/^data\.[0-9]+\.(number|branch|into_branch|state|deployment_state)=/  \1: /p'
-	echo "schema_migrations on main:"
-	fetch "$api/_emulator/dump?database=shop&branch=main&table=schema_migrations" | awk -f scripts/json.awk | sed 's/^/  /'
+	printf '\ndeploy requests:\n'
+	ask GET "${api}v1/organizations/embedded/databases/shop/deploy-requests" | awk -f scripts/json.awk |
+		awk -F= '
+			$1 ~ /^data\.[0-9]+\.(number|branch|into_branch|state|deployment_state)$/ {
+				split($1, at, ".")
+				is[at[2], at[3]] = $2
+				if (at[2] >= n) n = at[2] + 1
+			}
+			END {
+				for (i = 0; i < n; i++)
+					printf "  #%s  %s -> %s  %s, %s\n", is[i, "number"], is[i, "branch"], is[i, "into_branch"], is[i, "state"], is[i, "deployment_state"]
+			}'
+	printf '\ntables on main:\n'
+	query "SHOW TABLES"
+	printf '\nschema_migrations on main:\n'
+	query "SELECT * FROM schema_migrations"
 }
 
 cd "$example"
