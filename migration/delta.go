@@ -173,7 +173,15 @@ func newRowIndex(at []int, rows []Row) *rowIndex {
 	return x
 }
 
-// take returns the number of the next row that matches, -1 if there is none.
+// find returns the number of the next row that matches, -1 if there is none.
+func (x *rowIndex) find(row Row) int {
+	if list := x.free[part(x.at, row)]; len(list) > 0 {
+		return list[0]
+	}
+	return -1
+}
+
+// take is find, and the row is not found again.
 func (x *rowIndex) take(row Row) int {
 	k := part(x.at, row)
 	list := x.free[k]

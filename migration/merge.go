@@ -28,8 +28,9 @@ func merge(spec Spec, base *History, d Delta, now *History, back bool) (change, 
 	}
 	m := newMerger(spec, base, d, now)
 	m.updates()
-	m.deletes()
+	missing := m.deletes()
 	m.inserts()
+	m.deleted(missing)
 	m.others()
 	if len(m.drift.Added)+len(m.drift.Removed)+len(m.drift.Changed) > 0 {
 		return change{}, &m.drift
@@ -129,34 +130,42 @@ func (m *merger) updates() {
 	}
 }
 
-// deletes must find their row as it was, under another number perhaps, or gone
-// without a successor.
-func (m *merger) deletes() {
+// deletes takes the rows to delete that are still there, as they were or under
+// another number, and returns the others.
+func (m *merger) deletes() (missing []Row) {
 	values := m.values()
 	for _, row := range m.d.Delete {
 		row = m.row(row)
-		rivals := m.byKey[m.key(row)]
-		i := m.own.take(row)
-		if i >= 0 && m.pair[i] >= 0 {
-			m.place[m.pair[i]] = explained
-			m.c.remove = append(m.c.remove, m.now.Rows[m.pair[i]])
+		i := m.own.find(row)
+		j := -1
+		if i >= 0 {
+			j = m.pair[i]
+		} else {
+			j = m.among(m.byKey[m.key(row)], paired, func(r Row) bool { return same(values, r, row) })
+		}
+		if j < 0 {
+			missing = append(missing, row)
 			continue
 		}
-		if i < 0 {
-			itself := func(r Row) bool { return same(values, r, row) }
-			if j := m.among(rivals, paired, itself); j >= 0 {
-				m.place[j] = explained
-				m.c.remove = append(m.c.remove, m.now.Rows[j])
-				continue
-			}
+		m.own.take(row)
+		m.place[j] = explained
+		m.c.remove = append(m.c.remove, m.now.Rows[j])
+	}
+	return missing
+}
+
+// deleted settles the rows to delete that are not there: they must have gone
+// without a successor. One with a successor in base's place is left to others.
+func (m *merger) deleted(missing []Row) {
+	for _, row := range missing {
+		i, j := m.own.take(row), m.successor(row)
+		if i < 0 && j < 0 && !m.spec.Tool.repeats {
+			j = m.among(m.byKey[m.key(row)], paired, anyRow)
 		}
-		switch j := m.successor(row); {
-		case j >= 0 && i < 0:
+		switch {
+		case i < 0 && j >= 0:
 			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[j]})
-		case j >= 0: // others reports it, as a row of base that changed
-		case i < 0 && !m.spec.Tool.repeats && m.among(rivals, paired, anyRow) >= 0:
-			m.drift.Changed = append(m.drift.Changed, Edit{Before: row, After: m.now.Rows[m.among(rivals, paired, anyRow)]})
-		default:
+		case j < 0:
 			if i >= 0 {
 				m.pair[i] = goneKnown
 			}
