@@ -28,7 +28,7 @@ type Change struct {
 
 	// Native is the statement in the words of the server that the schemas were read from, where they differ from SQL:
 	// MariaDB's checks that belong to a column, its own types and defaults. Only Diff knows it.
-	Native string `json:"-"`
+	Native string `json:"native,omitempty"`
 }
 
 // Statement is what to run on a server like the one that the schemas were read from.

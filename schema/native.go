@@ -17,7 +17,7 @@ type native struct {
 	to     *Schema
 	tables map[string]table // of to, taken apart
 	before map[string]table // of from
-	taken  map[string]bool  // names of constraints in from: a server may want them unique in the database
+	taken  map[string]bool  // names of foreign keys in from: a server wants them unique in the database
 }
 
 func newNative(l *loader, from, to *Schema) *native {
@@ -26,7 +26,7 @@ func newNative(l *loader, from, to *Schema) *native {
 		if parts, ok := splitTable(t.Create); ok {
 			n.before[t.Name] = parts
 			for _, p := range parts.parts {
-				if p.named != "" {
+				if p.foreign {
 					n.taken[strings.ToLower(p.named)] = true
 				}
 			}
@@ -51,16 +51,21 @@ func (n *native) statement(d schemadiff.EntityDiff) string {
 		if t, ok := n.to.Table(d.EntityName()); ok {
 			return withoutDefiner(t.Create)
 		}
+	case *sqlparser.AlterView:
+		// ALTER VIEW keeps the algorithm and the security that it does not mention.
+		if t, ok := n.to.Table(d.EntityName()); ok {
+			return strings.Replace(withoutDefiner(t.Create), "CREATE ", "CREATE OR REPLACE ", 1)
+		}
 	case *sqlparser.AlterTable:
 		from, _ := d.Entities()
 		if e, ok := from.(*schemadiff.CreateTableEntity); ok {
-			return n.alter(d.EntityName(), s, e.TableSpec.Constraints)
+			return n.alter(d.EntityName(), s, e.TableSpec)
 		}
 	}
 	return d.CanonicalStatementString()
 }
 
-// create is the table's own text less its auto-increment value, with other names for constraints whose names are taken.
+// create is the table's own text less its auto-increment value, with other names for foreign keys whose names are taken.
 func (n *native) create(t table) string {
 	var b strings.Builder
 	b.WriteString("CREATE TABLE " + quote(t.name) + " (\n  ")
@@ -74,10 +79,10 @@ func (n *native) create(t table) string {
 	return b.String()
 }
 
-// constraint is a definition, under another name when the constraint's is taken. The platform does the same to all of
-// them at every deploy.
+// constraint is a definition; a foreign key whose name is taken, if only by what it replaces, gets another one. The
+// platform does the same to every constraint at every deploy.
 func (n *native) constraint(table string, p part) string {
-	if p.named == "" || !n.taken[strings.ToLower(p.named)] {
+	if !p.foreign || !n.taken[strings.ToLower(p.named)] {
 		return p.raw()
 	}
 	sum := sha256.Sum256([]byte(table + "\x00" + p.named + "\x00" + p.text))
@@ -115,10 +120,10 @@ func (n *native) details(constraint string) string {
 }
 
 // alter writes the clauses one by one.
-func (n *native) alter(name string, s *sqlparser.AlterTable, constraints []*sqlparser.ConstraintDefinition) string {
+func (n *native) alter(name string, s *sqlparser.AlterTable, was *sqlparser.TableSpec) string {
 	a := alteration{
 		native: n, table: name, to: n.tables[name], from: n.before[name],
-		constraints: constraints, defined: map[string]bool{},
+		columnsBefore: was.Columns, constraints: was.Constraints, indexes: was.Indexes, defined: map[string]bool{}, rekeyed: map[string]bool{},
 	}
 	for _, o := range s.AlterOptions {
 		switch o := o.(type) {
@@ -130,6 +135,12 @@ func (n *native) alter(name string, s *sqlparser.AlterTable, constraints []*sqlp
 			}
 		case *sqlparser.DropColumn:
 			a.defined[o.Name.Name.Lowered()] = true
+		case *sqlparser.DropKey:
+			if o.Type == sqlparser.NormalKeyType {
+				a.rekeyed[o.Name.String()] = true
+			}
+		case *sqlparser.RenameIndex:
+			a.rekeyed[o.OldName.String()], a.rekeyed[o.NewName.String()] = true, true
 		}
 	}
 	var clauses []string
@@ -155,11 +166,15 @@ func (n *native) alter(name string, s *sqlparser.AlterTable, constraints []*sqlp
 // alteration is one ALTER TABLE being written.
 type alteration struct {
 	*native
-	table       string
-	to, from    table
-	constraints []*sqlparser.ConstraintDefinition // of the table as it was
+	table    string
+	to, from table
+	// The table as it was.
+	columnsBefore []*sqlparser.ColumnDefinition
+	constraints   []*sqlparser.ConstraintDefinition
+	indexes       []*sqlparser.IndexDefinition
 
 	defined  map[string]bool // columns that the statement defines or drops anyway
+	rekeyed  map[string]bool // indexes that the statement drops and adds
 	redefine []string        // columns that must be defined again because a check of theirs goes
 }
 
@@ -176,6 +191,9 @@ func (a *alteration) clause(option sqlparser.AlterOption) string {
 		}
 	case *sqlparser.ModifyColumn:
 		if p, ok := a.to.column(o.NewColDefinition.Name.Lowered()); ok {
+			if a.virtual(o.NewColDefinition.Name) != isVirtual(o.NewColDefinition) {
+				return "DROP COLUMN " + quote(p.column) + ", ADD COLUMN " + p.raw() + a.place(p.column)
+			}
 			return "MODIFY COLUMN " + p.raw() + position(o.First, o.After)
 		}
 	case *sqlparser.AddIndexDefinition:
@@ -209,19 +227,35 @@ func position(first bool, after *sqlparser.ColName) string {
 	return ""
 }
 
+// virtual says whether a column was generated and not stored. No server turns such a column into another kind, nor
+// another kind into it; but as it holds no rows' data of its own, it can go and come.
+func (a *alteration) virtual(name sqlparser.IdentifierCI) bool {
+	for _, c := range a.columnsBefore {
+		if c.Name.Equal(name) {
+			return isVirtual(c)
+		}
+	}
+	return false
+}
+
+func isVirtual(c *sqlparser.ColumnDefinition) bool {
+	generated, storage := schemadiff.IsGeneratedColumn(c)
+	return generated && storage != sqlparser.StoredStorage
+}
+
 // addConstraint adds a constraint as the table has it. A check that belongs to a column goes where the column goes.
 func (a *alteration) addConstraint(o *sqlparser.AddConstraintDefinition, text string) string {
 	details := sqlparser.CanonicalString(o.ConstraintDefinition.Details)
 	for _, p := range a.to.parts {
 		if p.named != "" && a.details(p.text) == details {
-			return "ADD " + a.constraint(a.table, p)
+			return strings.Join(append(a.keepKeys(o), "ADD "+a.constraint(a.table, p)), ", ")
 		}
 	}
 	for _, p := range a.to.parts {
 		for _, check := range p.checks {
 			switch {
 			case a.details(check) != details:
-			case a.defined[strings.ToLower(p.column)]:
+			case a.defined[strings.ToLower(p.column)], slices.Contains(a.redefine, strings.ToLower(p.column)):
 				return ""
 			default:
 				return "ADD " + check
@@ -229,6 +263,32 @@ func (a *alteration) addConstraint(o *sqlparser.AddConstraintDefinition, text st
 		}
 	}
 	return text
+}
+
+// keepKeys makes the index of a foreign key one that was asked for. An index that the server made by itself for an
+// earlier foreign key would silently give way to the one that it makes for this foreign key, under another name.
+func (a *alteration) keepKeys(o *sqlparser.AddConstraintDefinition) []string {
+	fk, ok := o.ConstraintDefinition.Details.(*sqlparser.ForeignKeyDefinition)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, index := range a.indexes {
+		name := index.Info.Name.String()
+		p, ok := a.to.index(strings.ToLower(name))
+		if !ok || a.rekeyed[name] || index.Info.IsUnique() || len(index.Columns) != len(fk.Source) {
+			continue
+		}
+		same := true
+		for i, c := range index.Columns {
+			same = same && c.Column.Equal(fk.Source[i])
+		}
+		if same {
+			a.rekeyed[name] = true
+			out = append(out, "DROP KEY "+quote(name), "ADD "+p.raw())
+		}
+	}
+	return out
 }
 
 // dropConstraint drops a constraint by the word that every server knows, and a check that has no name of its own by
@@ -285,6 +345,20 @@ func (t table) column(lowered string) (part, bool) {
 		}
 	}
 	return part{}, false
+}
+
+// place is where a column stands among those that the table had before: the others are put in later.
+func (a *alteration) place(column string) string {
+	place := " FIRST"
+	for _, p := range a.to.parts {
+		if p.column == column {
+			break
+		}
+		if _, old := a.from.column(strings.ToLower(p.column)); old && p.column != "" {
+			place = " AFTER " + quote(p.column)
+		}
+	}
+	return place
 }
 
 func (t table) index(lowered string) (part, bool) {

@@ -4,11 +4,12 @@ import "strings"
 
 // part is one definition between the parentheses of a CREATE TABLE, as its author wrote it.
 type part struct {
-	column string // name, when it defines a column
-	key    string // name of an index, or "PRIMARY"; empty for columns and constraints
-	named  string // name of a constraint
-	text   string // without the column's own checks
-	checks []string
+	column  string // name, when it defines a column
+	key     string // name of an index, or "PRIMARY"; empty for columns and constraints
+	named   string // name of a constraint
+	foreign bool   // it is a foreign key
+	text    string // without the column's own checks
+	checks  []string
 }
 
 // table is a CREATE TABLE taken apart without understanding it.
@@ -83,6 +84,7 @@ func (s statement) part(from, to int) part {
 		p.key, _ = s.name(from)
 	case first == tokenWord && s.word(from, "CONSTRAINT"):
 		p.named, _ = s.name(from + 1)
+		p.foreign = s.word(from+2, "FOREIGN")
 		if s.word(from+2, "PRIMARY") {
 			p.key, p.named = "PRIMARY", ""
 		}

@@ -234,8 +234,12 @@ func simplifyExpr(e sqlparser.Expr) sqlparser.Expr {
 	}).(sqlparser.Expr)
 }
 
+// simplifyIndex drops the name that CONSTRAINT gives a unique key, and the block size, which InnoDB takes from the table.
 func simplifyIndex(index *sqlparser.IndexDefinition) {
 	index.Info.ConstraintName = sqlparser.NewIdentifierCI("")
+	index.Options = slices.DeleteFunc(index.Options, func(o *sqlparser.IndexOption) bool {
+		return strings.EqualFold(o.Name, "key_block_size")
+	})
 	for _, c := range index.Columns {
 		c.Expression = simplifyExpr(c.Expression)
 	}
