@@ -205,8 +205,9 @@ func TestPages(t *testing.T) {
 	}
 
 	for name, next := range map[string]string{"itself": "1", "backwards": "0"} {
-		if _, err := shop(t, always(200, page(next))).Branches(background); as(t, err).Kind != planetscale.KindMalformed {
-			t.Errorf("%s: %v", name, err)
+		p := always(200, page(next))
+		if _, err := shop(t, p).Branches(background); as(t, err).Kind != planetscale.KindMalformed || len(p.seen) != 1 {
+			t.Errorf("%s: %v after %d pages", name, err, len(p.seen))
 		}
 	}
 	half := &platform{answer: func(n int, r *http.Request, _ string) (*http.Response, error) {

@@ -90,6 +90,7 @@ func TestRequestQuestions(t *testing.T) {
 		{"ready, not approved", planetscale.DeployRequest{State: "open", DeploymentState: "ready", Deployment: deployable}, true, answers{Needs: true}},
 		{"ready, approved", planetscale.DeployRequest{State: "open", DeploymentState: "ready", Approved: true, Deployment: deployable}, true, answers{May: true}},
 		{"ready, deployable not said", planetscale.DeployRequest{State: "open", DeploymentState: "ready"}, false, answers{}},
+		{"ready, not deployable", planetscale.DeployRequest{State: "open", DeploymentState: "ready", Deployment: &planetscale.Deployment{}}, false, answers{}},
 		{"ready, closed", planetscale.DeployRequest{State: "closed", DeploymentState: "ready", Deployment: deployable}, true, answers{}},
 		{"deploying stays deployable", planetscale.DeployRequest{State: "open", DeploymentState: "in_progress", Deployment: deployable}, false, answers{}},
 		{"cutover by itself", planetscale.DeployRequest{State: "open", DeploymentState: "pending_cutover", Deployment: deployable}, false, answers{}},
