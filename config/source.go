@@ -44,7 +44,8 @@ func (l *loader) sources(d *Database, blocks []*hclsyntax.Block, s *scope) {
 	l.separate(d.Sources)
 }
 
-// separate refuses two tools that would keep their history in one table.
+// separate refuses two sources that would keep their history in one table: to each, the rows of the other are migrations without a
+// file, and what a run adds to the table could not be told apart.
 func (l *loader) separate(sources []*Source) {
 	type table struct{ keyspace, name string }
 	owners := map[table]*Source{}
@@ -54,9 +55,10 @@ func (l *loader) separate(sources []*Source) {
 			owner := owners[at]
 			if owner == nil {
 				owners[at] = s
-			} else if owner.Tool != s.Tool && s.Tool != nil && owner.Tool != nil {
-				l.report(&s.Range, "History table of another tool", fmt.Sprintf(
-					"%s and %s cannot both keep their history in the table %q: say which table this source uses with a history block.", owner.Tool.Name, s.Tool.Name, h.Table))
+			} else if owner != s {
+				l.report(&s.Range, "History table of another source", fmt.Sprintf(
+					"The sources %q and %q would both keep their history in the table %q. Let the tool of one of them use another table, and name it with a history block.",
+					owner.Name, s.Name, h.Table))
 			}
 		}
 	}
@@ -77,8 +79,12 @@ func (s *scope) source(d *Database, b *hclsyntax.Block) *Source {
 	if dir, ok := s.folder(c.attrs["dir"], "folder"); ok {
 		src.Dir = dir
 	}
-	if v, ok := s.filled(c.attrs["keyspace"]); ok {
-		src.Keyspace = v
+	if attr := c.attrs["keyspace"]; attr != nil {
+		if v, ok := s.filled(attr); ok && !databaseName.MatchString(v) {
+			s.l.report(attr.Expr.Range().Ptr(), "Bad name", "The name of a keyspace has letters, digits, - and _, and begins with a letter or a digit.")
+		} else if ok {
+			src.Keyspace = v
+		}
 	}
 	s.oneOf(&src.On, c.attrs["on"], OnBranch, OnTarget)
 	if names, ok := s.texts(c.attrs["pass_env"]); ok {
