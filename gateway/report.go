@@ -1,5 +1,14 @@
 package gateway
 
+import "strings"
+
+// What a Report holds at most, so that a run of a million statements stays
+// readable and small.
+const (
+	maxListed = 10_000
+	maxKept   = 16 << 10 // bytes of a statement's text
+)
+
 // Report is what a gateway has seen so far.
 type Report struct {
 	Connections   int // clients that logged in
@@ -7,15 +16,53 @@ type Report struct {
 	FailedLogins  int // wrong user or password
 	FailedBackend int // clients that logged in while the branch could not be reached
 	Statements    int
-	DataChanges   []Statement
-	DDL           []Statement
+
+	// DataChanges and DDL are the statements of these classes that succeeded,
+	// in the order they finished, with at most 16 KiB of their text. Unlisted
+	// counts those beyond the first 10 000 of each.
+	DataChanges []Statement
+	DDL         []Statement
+	Unlisted    int
 }
 
-// Endpoint says how to connect.
-func (g *Gateway) Endpoint() Endpoint { panic("being built") }
-
 // Report gives what was seen so far; after Close, everything.
-func (g *Gateway) Report() Report { panic("being built") }
+func (g *Gateway) Report() Report {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.report
+	// The lists only grow, so that a copy of their heads is safe.
+	r.DataChanges = r.DataChanges[:len(r.DataChanges):len(r.DataChanges)]
+	r.DDL = r.DDL[:len(r.DDL):len(r.DDL)]
+	return r
+}
 
-// Close ends every connection, stops listening and waits for both.
-func (g *Gateway) Close() error { panic("being built") }
+// record counts a statement and hands it to the owner.
+func (g *Gateway) record(s Statement) {
+	g.mu.Lock()
+	g.report.Statements++
+	if s.Err == nil {
+		if s.Class == Data {
+			g.list(&g.report.DataChanges, s)
+		}
+		if s.Class == DDL || s.Schema {
+			g.list(&g.report.DDL, s)
+		}
+	}
+	g.mu.Unlock()
+	if g.options.Record != nil {
+		g.recording.Lock()
+		defer g.recording.Unlock()
+		g.options.Record(s)
+	}
+}
+
+func (g *Gateway) list(to *[]Statement, s Statement) {
+	if len(*to) >= maxListed {
+		g.report.Unlisted++
+		return
+	}
+	if len(s.SQL) > maxKept {
+		s.SQL, s.Truncated = strings.Clone(s.SQL[:maxKept]), true
+	}
+	*to = append(*to, s)
+}

@@ -23,8 +23,5 @@ type Statement struct {
 	mysqlproxy.Statement
 	Class  Class
 	Tables []string // tables written or defined; for reads, tables read
+	Schema bool     // a statement of class Data that defines a table too: CREATE TABLE ... SELECT
 }
-
-// Classify says what one or several statements do. history names the tables of
-// the migration tool.
-func Classify(sql string, history []string) (class Class, tables []string) { panic("being built") }
