@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -225,9 +224,11 @@ func readPage(ctx context.Context, db Queryer, query string, args []any, columns
 		}
 		row := make(Row, len(columns))
 		for i, cell := range cells {
-			if row[i], err = cellValue(cell); err != nil {
-				return nil, fmt.Errorf("column %s: %w", columns[i].Name, err)
+			v, ok := cellValue(cell)
+			if !ok {
+				return nil, &valueError{columns[i].Name, cell}
 			}
+			row[i] = v
 		}
 		page = append(page, row)
 	}
@@ -236,23 +237,31 @@ func readPage(ctx context.Context, db Queryer, query string, args []any, columns
 
 // cellValue keeps what the driver hands over. Only columns of types that the
 // driver does not parse, and those cast to text, are ever selected; a server
-// that answers a cast with a number is taken at its word.
-func cellValue(cell any) (Value, error) {
+// that answers a cast with a whole number is taken at its word.
+func cellValue(cell any) (Value, bool) {
 	switch c := cell.(type) {
 	case nil:
-		return Null(), nil
+		return Null(), true
 	case []byte:
-		return Text(string(c)), nil
+		return Text(string(c)), true
 	case string:
-		return Text(c), nil
+		return Text(c), true
 	case int64:
-		return Text(strconv.FormatInt(c, 10)), nil
+		return Text(strconv.FormatInt(c, 10)), true
 	case uint64:
-		return Text(strconv.FormatUint(c, 10)), nil
-	case time.Time:
-		return Value{}, errors.New("the connection parses times, which loses how they are written")
+		return Text(strconv.FormatUint(c, 10)), true
 	}
-	return Value{}, fmt.Errorf("a value of type %T can't be kept exactly", cell)
+	return Value{}, false
+}
+
+// valueError says that a cell did not arrive as the server wrote it.
+type valueError struct {
+	column string
+	cell   any
+}
+
+func (e *valueError) Error() string {
+	return fmt.Sprintf("column %s arrived as %T, which can't be kept exactly", e.column, e.cell)
 }
 
 // tableName is the quoted name of a table, with its database where one is given.

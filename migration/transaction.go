@@ -3,10 +3,7 @@ package migration
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"io"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +18,7 @@ import (
 func beginRepeatable(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 	var refused *mysql.MySQLError
-	if err == nil || !errors.As(err, &refused) || transient(err) {
+	if err == nil || !errors.As(err, &refused) {
 		return tx, err
 	}
 	if tx, err = db.BeginTx(ctx, nil); err != nil {
@@ -69,19 +66,24 @@ var transientNumbers = []uint16{
 	2006, 2013, // server has gone away, lost connection: sent by a proxy
 }
 
-// transient reports whether an error may be gone at the next attempt.
+// transient reports whether an error may be gone at the next attempt. Answers of
+// the server are, if they are listed; whatever this package says itself is not;
+// the rest comes from the network, in more shapes than the driver has names for.
 func transient(err error) bool {
-	var refused *confirmError
-	if errors.As(err, &refused) {
-		return false
-	}
 	var m *mysql.MySQLError
-	if errors.As(err, &m) {
+	switch {
+	case isAny[*confirmError](err), isAny[*DriftError](err), isAny[*DirtyError](err), isAny[*BackwardError](err),
+		isAny[*ShapeError](err), isAny[*MissingTableError](err), isAny[*IsolationError](err), isAny[*valueError](err):
+		return false
+	case errors.As(err, &m):
 		return slices.Contains(transientNumbers, m.Number)
 	}
-	var n net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
+	return true
+}
+
+func isAny[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
 }
 
 // sleep waits, or returns early with the reason the context ended.

@@ -1,0 +1,195 @@
+package migration_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/pmig/pmig/migration"
+)
+
+// breaker cuts a connection at the n-th packet that a client sends: before the
+// server has it, or after, so that the answer is lost.
+type breaker struct {
+	n     int64
+	after bool
+	sent  atomic.Int64
+	edit  func([]byte) []byte
+}
+
+func (b *breaker) dial(t testing.TB) func(*mysql.Config) {
+	return func(c *mysql.Config) {
+		network, address := c.Net, c.Addr
+		c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			conn, err := d.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &brokenConn{Conn: conn, b: b}, nil
+		}
+	}
+}
+
+type brokenConn struct {
+	net.Conn
+	b *breaker
+}
+
+func (c *brokenConn) Write(p []byte) (int, error) {
+	if c.b.edit != nil {
+		p = c.b.edit(p)
+	}
+	switch n := c.b.sent.Add(1); {
+	case n != c.b.n:
+		return c.Conn.Write(p)
+	case c.b.after:
+		_, err := c.Conn.Write(p)
+		// Give the server time to carry it out; whether it did, nobody says.
+		time.Sleep(5 * time.Millisecond)
+		return len(p), errors.Join(err, c.Conn.Close())
+	}
+	c.Conn.Close()
+	return 0, net.ErrClosed
+}
+
+// A connection that breaks at any packet of the swap, before or after the server
+// has seen it: the rows are there once, whatever became of the first attempt.
+func TestSwapOverBrokenConnections(t *testing.T) {
+	for _, tool := range []string{"knex", "golang-migrate"} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s after=%v", tool, after), func(t *testing.T) {
+				p := prepare(t, fixtureOf(t, tool))
+				historyTable := p.spec.HistoryTable()
+				exec(t, p.production, "CREATE TABLE start AS SELECT * FROM "+historyTable)
+				for n := int64(1); ; n++ {
+					exec(t, p.production, "DELETE FROM "+historyTable, "INSERT INTO "+historyTable+" SELECT * FROM start")
+					b := &breaker{n: n, after: after}
+					db := connect(t, name(t, p.production), b.dial(t))
+					result, err := migration.Swap(t.Context(), db, p.spec, p.base, p.gained, migration.SwapOptions{})
+					if err != nil {
+						t.Fatalf("packet %d: %v", n, err)
+					}
+					if result.Written+result.AlreadyThere != len(p.gained.Insert)+len(p.gained.Update) {
+						t.Errorf("packet %d: %+v", n, result)
+					}
+					equal(t, fmt.Sprintf("rows after breaking packet %d", n), table(t, p.production, p.fixture.query), p.fixture.after)
+					if b.sent.Load() < n {
+						t.Logf("%d packets broken", n-1)
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestSwapGivesUpInTheEnd(t *testing.T) {
+	p := prepare(t, fixtureOf(t, "dbmate"))
+	attempts := 0
+	db := connect(t, name(t, p.production), func(c *mysql.Config) {
+		c.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+			attempts++
+			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+		}
+	})
+	if _, err := migration.Swap(t.Context(), db, p.spec, p.base, p.gained, migration.SwapOptions{Attempts: 3}); err == nil || attempts != 3 {
+		t.Errorf("got %v after %d attempts", err, attempts)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := migration.Swap(ctx, p.production, p.spec, p.base, p.gained, migration.SwapOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	// A refusal that no second attempt can change is final.
+	reader := connect(t, name(t, p.production), func(c *mysql.Config) { c.Params = map[string]string{"tx_read_only": "1"} })
+	start := time.Now()
+	var refused *mysql.MySQLError
+	if _, err := migration.Swap(t.Context(), reader, p.spec, p.base, p.gained, migration.SwapOptions{}); !errors.As(err, &refused) || refused.Number != 1792 {
+		t.Errorf("read only: %v", err)
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("took %v to give up", d)
+	}
+	equal(t, "rows", table(t, p.production, p.fixture.query), p.fixture.before)
+}
+
+// A server on which a session can't choose the isolation level must have the
+// right one.
+func TestSwapWithoutChoiceOfIsolation(t *testing.T) {
+	asked := []byte("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	unknown := []byte("SET TRANSACTION ISOLATION LEVEL REPEATABLE MUCH")
+	for level, safe := range map[string]bool{"REPEATABLE-READ": true, "SERIALIZABLE": true, "READ-COMMITTED": false, "READ-UNCOMMITTED": false} {
+		t.Run(level, func(t *testing.T) {
+			p := prepare(t, fixtureOf(t, "laravel"))
+			b := &breaker{edit: func(p []byte) []byte { return bytes.Replace(p, asked, unknown, 1) }}
+			db := connect(t, name(t, p.production), b.dial(t), func(c *mysql.Config) { c.Params = map[string]string{"tx_isolation": "'" + level + "'"} })
+			_, err := migration.Swap(t.Context(), db, p.spec, p.base, p.gained, migration.SwapOptions{})
+			var isolation *migration.IsolationError
+			switch {
+			case safe && err != nil:
+				t.Error(err)
+			case !safe && (!errors.As(err, &isolation) || isolation.Level != level || isolation.Hint() == ""):
+				t.Errorf("got %v, want an IsolationError", err)
+			case !safe:
+				equal(t, "rows", table(t, p.production, p.fixture.query), p.fixture.before)
+			}
+		})
+	}
+	// Where the session can choose, its default does not matter.
+	p := prepare(t, fixtureOf(t, "laravel"))
+	db := connect(t, name(t, p.production), func(c *mysql.Config) { c.Params = map[string]string{"tx_isolation": "'READ-COMMITTED'"} })
+	swap(t, db, p.spec, p.base, p.gained, migration.SwapOptions{})
+}
+
+// Many swaps at once on a table without rows, where everybody gets the same gap
+// and all but one are deadlocked.
+func TestSwapsAtOnce(t *testing.T) {
+	const writers = 6
+	spec := migration.Spec{Tool: tool(t, "laravel")}
+	for _, tc := range []struct {
+		name string
+		key  func(i int) string
+		rows int
+	}{
+		{"of different runs", func(i int) string { return fmt.Sprintf("2024_01_0%d_own", i) }, writers},
+		{"of the same run", func(int) string { return "2024_01_01_shared" }, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			production, branch := database(t), database(t)
+			exec(t, production, fixtureOf(t, "laravel").create...)
+			exec(t, branch, fixtureOf(t, "laravel").create...)
+			base := read(t, production, spec)
+			var deltas [writers]migration.Delta
+			for i := range deltas {
+				exec(t, branch, "DELETE FROM migrations", "INSERT INTO migrations VALUES (1, '"+tc.key(i)+"', 1)")
+				var err error
+				if deltas[i], err = migration.Gained(spec, base, read(t, branch, spec)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var wg sync.WaitGroup
+			errs := make([]error, writers)
+			for i := range deltas {
+				wg.Go(func() {
+					_, errs[i] = migration.Swap(t.Context(), production, spec, base, deltas[i], migration.SwapOptions{Attempts: 30})
+				})
+			}
+			wg.Wait()
+			if err := errors.Join(errs...); err != nil {
+				t.Fatal(err)
+			}
+			if rows := table(t, production, "SELECT id, migration FROM migrations ORDER BY id"); len(rows) != tc.rows {
+				t.Errorf("%d rows: %v", len(rows), rows)
+			}
+		})
+	}
+}
