@@ -50,10 +50,9 @@ func (r *Run) migrateSource(ctx context.Context, i int, src planner.Source) (int
 	defer gw.Close()
 	began := time.Now()
 	withheld, runErr := r.runTool(ctx, src, seen, gw.Endpoint())
+	gw.Close()
 	report := gw.Report()
-	for _, s := range report.DataChanges {
-		r.facts.Data = append(r.facts.Data, fmt.Sprintf("%s: %s", src.Name, firstLine(s.SQL)))
-	}
+	r.noteData(src.Name, report)
 	what := fmt.Sprintf("source %q", src.Name)
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -68,6 +67,19 @@ func (r *Run) migrateSource(ctx context.Context, i int, src planner.Source) (int
 	r.send(Event{Type: Note, Step: step, Source: src.Name, Took: time.Since(began),
 		Message: fmt.Sprintf("%s: %s on the branch", src.Name, plural(report.Statements, "statement"))})
 	return report.Statements, nil
+}
+
+// noteData remembers the statements that changed rows, so many of them as a
+// person would read.
+func (r *Run) noteData(source string, report gateway.Report) {
+	const most = 20
+	for i, s := range report.DataChanges {
+		if i == most {
+			r.facts.Data = append(r.facts.Data, fmt.Sprintf("%s: and %d more", source, len(report.DataChanges)-most+report.Unlisted))
+			return
+		}
+		r.facts.Data = append(r.facts.Data, source+": "+firstLine(s.SQL))
+	}
 }
 
 // gate starts the gateway to the branch for one source.
@@ -106,7 +118,10 @@ func (r *Run) runTool(ctx context.Context, src planner.Source, seen planner.Obse
 func (r *Run) neverConnected(what string, report gateway.Report, withheld []string, runErr error) error {
 	e := &Error{Outcome: Failed, Step: planner.Migrate, What: what, Why: "the command never connected to the branch", Err: runErr,
 		Next: "pass it the branch, for example: env = { DATABASE_URL = branch." + r.branchLabel() + ".url }"}
+	var advice interface{ Hint() string }
 	switch {
+	case errors.As(runErr, &advice): // it could not even be started
+		return &Error{Outcome: Failed, Step: planner.Migrate, What: what, Err: runErr}
 	case report.FailedTLS > 0:
 		e.Why = "the command refused the gateway's certificate"
 		e.Next = "trust the one-run CA in branch." + r.branchLabel() + ".ca_file, or connect without TLS: the gateway is on 127.0.0.1"

@@ -100,6 +100,10 @@ func (p *Planner) Observe(ctx context.Context) (*Observation, error) {
 // readFiles lists the migrations of every source, which costs no call.
 func (p *Planner) readFiles(o *Observation) error {
 	for _, src := range p.Config.Sources {
+		if src.On == config.OnTarget {
+			return &WorldError{What: fmt.Sprintf("source %q", src.Name), Why: "this pmig cannot run a source on the target yet",
+				Next: "run its tool by hand after the deploy, and leave the source out of pmig.hcl"}
+		}
 		if len(src.Histories) != 1 {
 			return &WorldError{What: fmt.Sprintf("source %q", src.Name), Why: fmt.Sprintf("it has %d history tables", len(src.Histories)),
 				Next: "give each history table a source of its own"}

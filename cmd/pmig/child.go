@@ -28,30 +28,30 @@ func (w *world) command(d *config.Database, name string, at gateway.Endpoint) (e
 	if src == nil {
 		return executor.Command{}, fmt.Errorf("there is no source %q", name)
 	}
-	ca, err := os.CreateTemp("", "pmig-ca-*.pem")
+	dir, err := os.MkdirTemp("", "pmig-ca-")
 	if err != nil {
-		return executor.Command{}, err
+		return executor.Command{}, fmt.Errorf("write the gateway's certificate: %w", err)
 	}
-	done := func() { os.Remove(ca.Name()) }
-	bundle, err := gateway.Bundle(at.CA)
-	if err == nil {
-		_, err = ca.Write(bundle)
-	}
-	if err = errors.Join(err, ca.Close()); err != nil {
+	done := func() { os.RemoveAll(dir) }
+	ca, err := at.WriteCA(dir, w.app.environ)
+	if err != nil {
 		done()
 		return executor.Command{}, fmt.Errorf("write the gateway's certificate: %w", err)
 	}
 	argv, set, diags := src.Command(config.BranchValues{
 		Name: d.Working.Name, URL: at.URL(), DSN: at.DSN(), JDBCURL: at.JDBCURL(), Host: at.Host, Port: at.Port,
-		User: at.User, Password: at.Password, Database: at.Database, CAFile: ca.Name(),
+		User: at.User, Password: at.Password, Database: at.Database, CAFile: ca.CA,
 	})
 	if diags.HasErrors() {
 		done()
 		return executor.Command{}, &diagnostics{diags, w.config.Files}
 	}
-	for _, v := range append([]string{"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"}, src.Tool.CAEnv...) {
-		if _, ok := set[v]; !ok {
-			set[v] = ca.Name()
+	if set == nil {
+		set = map[string]string{}
+	}
+	for name, value := range ca.Environment(src.Tool.CAEnv...) {
+		if _, ok := set[name]; !ok {
+			set[name] = value
 		}
 	}
 	var hosts []string

@@ -35,13 +35,21 @@ import (
 //	emulator stop            stop it cleanly; emulator start takes its data up again
 //	api METHOD PATH [BODY]   call its API with the token of the script
 //	sql BRANCH STATEMENT     run SQL on a branch, past safe migrations
+//	password BRANCH ROLE     print a mysql:// URL with a new password
+//	client STATEMENT...      a migration tool of few words: connects to $DATABASE_URL, runs each statement
 //	hide TEXT...             fail if one of the texts stands in any file of the script's folder
 
 func TestMain(m *testing.M) {
+	if os.Getenv("PMIGTEST_MAIN") != "" {
+		os.Exit(runForTest())
+	}
 	testscript.Main(m, map[string]func(){
 		"pmig": func() { os.Exit(runForTest()) },
 		"api":  func() { os.Exit(apiMain()) },
 		"sql":  func() { os.Exit(sqlMain()) },
+
+		"client":   func() { os.Exit(clientMain()) },
+		"password": func() { os.Exit(passwordMain()) },
 	})
 }
 
@@ -106,6 +114,10 @@ func TestScripts(t *testing.T) {
 		Condition: func(cond string) (bool, error) {
 			if cond == "mariadb" {
 				_, err := mariadb.Find()
+				return err == nil, nil
+			}
+			if name, ok := strings.CutPrefix(cond, "example:"); ok {
+				_, err := os.Stat(filepath.Join("../../examples", name, "node_modules", ".complete"))
 				return err == nil, nil
 			}
 			if name, ok := strings.CutPrefix(cond, "tool:"); ok {
@@ -258,6 +270,56 @@ func apiMain() int {
 	return 0
 }
 
+// passwordMain is the password verb.
+func passwordMain() int {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: password BRANCH ROLE")
+		return 2
+	}
+	c, err := testClient()
+	if err == nil {
+		var p *planetscale.Password
+		if p, err = c.DB("acme", testDatabase()).CreatePassword(context.Background(), os.Args[1], planetscale.NewPassword{Name: "script", Role: os.Args[2]}); err == nil {
+			fmt.Printf("mysql://%s:%s@%s/%s\n", p.Username, p.PlainText.Reveal(), p.Address(), testDatabase())
+			return 0
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+func testClient() (*planetscale.Client, error) {
+	return planetscale.New(planetscale.Options{Address: os.Getenv("PLANETSCALE_API_URL"), TokenID: os.Getenv("PLANETSCALE_SERVICE_TOKEN_ID"),
+		Token: planetscale.Secret(os.Getenv("PLANETSCALE_SERVICE_TOKEN"))})
+}
+
+func testDatabase() string {
+	if name := os.Getenv("SQL_DATABASE"); name != "" {
+		return name
+	}
+	return "shop"
+}
+
+// clientMain is the client verb.
+func clientMain() int {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	db, err := connect(ctx, planner.Login{URL: planetscale.Secret(os.Getenv("DATABASE_URL"))})
+	if err == nil {
+		err = db.PingContext(ctx)
+	}
+	for _, statement := range os.Args[1:] {
+		if err == nil {
+			_, err = db.ExecContext(ctx, statement)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
 // sqlMain is the sql verb: it prints rows with tabs between the columns.
 func sqlMain() int {
 	if len(os.Args) != 3 {
@@ -274,10 +336,7 @@ func sqlMain() int {
 }
 
 func runSQL(ctx context.Context, branch, statement string) error {
-	database := os.Getenv("SQL_DATABASE")
-	if database == "" {
-		database = "shop"
-	}
+	database := testDatabase()
 	first := strings.ToUpper(strings.Fields(statement)[0])
 	if first != "SELECT" && first != "SHOW" {
 		body, err := json.Marshal(map[string]string{"organization": "acme", "database": database, "branch": branch, "sql": statement})
@@ -295,8 +354,7 @@ func runSQL(ctx context.Context, branch, statement string) error {
 		}
 		return nil
 	}
-	c, err := planetscale.New(planetscale.Options{Address: os.Getenv("PLANETSCALE_API_URL"), TokenID: os.Getenv("PLANETSCALE_SERVICE_TOKEN_ID"),
-		Token: planetscale.Secret(os.Getenv("PLANETSCALE_SERVICE_TOKEN"))})
+	c, err := testClient()
 	if err != nil {
 		return err
 	}

@@ -99,9 +99,6 @@ func (w *world) readTokens(o *planetscale.Options) error {
 				"set PLANETSCALE_SERVICE_TOKEN_ID and PLANETSCALE_SERVICE_TOKEN (or ..._FILE) to a service token; or try it without an account: pmig plan --platform embedded")
 		}
 	}
-	if w.config.Platform.Organization == "" {
-		return usageError("no organization is named", "set organization in the platform block, or PLANETSCALE_ORG")
-	}
 	o.TokenID, o.Token = id, planetscale.Secret(token)
 	return nil
 }
