@@ -1,0 +1,61 @@
+package migration_test
+
+import (
+	"strings"
+	"testing"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/pmig/pmig/migration"
+)
+
+// Every statement that this package sends is one that Vitess can parse. They are
+// taken from the server's own log.
+func TestStatementsParseOnVitess(t *testing.T) {
+	parser := sqlparser.NewTestParser()
+	for _, f := range fixtures {
+		t.Run(f.tool+" "+f.table, func(t *testing.T) {
+			p := prepare(t, f)
+			p.spec.Database = name(t, p.production)
+			branch := database(t)
+			exec(t, branch, f.create...)
+			exec(t, branch, f.run...)
+			log := connect(t, "")
+			exec(t, log, "SET GLOBAL log_output = 'TABLE'", "TRUNCATE TABLE mysql.general_log", "SET GLOBAL general_log = ON")
+			var err error
+			for range 2 {
+				if _, err = migration.Swap(t.Context(), p.production, p.spec, p.base, p.gained, migration.SwapOptions{}); err != nil {
+					break
+				}
+			}
+			if err == nil {
+				_, err = migration.Swap(t.Context(), p.production, p.spec, nil, p.gained.Inverse(), migration.SwapOptions{Back: true})
+			}
+			branchSpec := p.spec
+			branchSpec.Database = ""
+			if err == nil {
+				err = migration.Seed(t.Context(), branch, branchSpec, p.base)
+			}
+			exec(t, log, "SET GLOBAL general_log = OFF")
+			if err != nil {
+				t.Fatal(err)
+			}
+			verbs := map[string]int{}
+			for _, statement := range table(t, log, "SELECT argument FROM mysql.general_log WHERE command_type IN ('Query', 'Prepare') AND argument NOT LIKE '%GLOBAL%'") {
+				if _, err := parser.Parse(statement); err != nil {
+					t.Errorf("%s: %v", statement, err)
+				}
+				verbs[strings.ToUpper(strings.Fields(statement)[0])]++
+			}
+			t.Log(verbs)
+			for _, verb := range []string{"SET", "START", "SELECT", "COMMIT"} {
+				if verbs[verb] == 0 {
+					t.Errorf("no %s in the log: %v", verb, verbs)
+				}
+			}
+			if verbs["INSERT"]+verbs["UPDATE"] == 0 {
+				t.Errorf("nothing was written: %v", verbs)
+			}
+		})
+	}
+}
