@@ -1,9 +1,6 @@
 package schema
 
 import (
-	"context"
-	"time"
-
 	"vitess.io/vitess/go/vt/schemadiff"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -53,7 +50,7 @@ func Diff(from, to *Schema) (changes []Change, err error) {
 		return nil, blame(err)
 	}
 	native := newNative(l, from, to)
-	for _, d := range order(diff) {
+	for _, d := range order(before, diff) {
 		c, err := l.changeOf(d)
 		if err != nil {
 			return nil, err
@@ -64,18 +61,6 @@ func Diff(from, to *Schema) (changes []Change, err error) {
 		changes = append(changes, c)
 	}
 	return changes, nil
-}
-
-// order is the order in which the statements work one by one. Finding it means trying permutations of those that depend
-// on each other, so it is bounded; what is left then is drops, alters, creates, which works without foreign key checks.
-func order(diff *schemadiff.SchemaDiff) []schemadiff.EntityDiff {
-	const patience = 5 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if ordered, err := diff.OrderedDiffs(ctx); err == nil {
-		return ordered
-	}
-	return diff.UnorderedDiffs()
 }
 
 func (l *loader) changeOf(d schemadiff.EntityDiff) (Change, error) {
