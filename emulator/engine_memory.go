@@ -46,6 +46,7 @@ var setUpLibrary sync.Once
 func NewMemory(dir string) (*Memory, error) {
 	setUpLibrary.Do(func() {
 		gms.GlobalSchemaFormatter = schemaText{&gms.MySqlSchemaFormatter{}}
+		_ = gms.SystemVariables.AssignValues(map[string]any{"version": engineVersion}) // it fails for unknown names only
 		logrus.SetLevel(logrus.PanicLevel)
 		nothing, nothingf := func(...any) {}, func(string, ...any) {}
 		vitesslog.Info, vitesslog.Warning, vitesslog.Error = nothing, nothing, nothing

@@ -165,43 +165,51 @@ func hasForeignKey(statement sqlparser.SQLNode) (found bool) {
 	return found
 }
 
-// tableOf is the first table named in a list.
-func tableOf(exprs ...sqlparser.TableExpr) string {
+// tablesIn are the tables that a list names, without those of its subqueries.
+func tablesIn(exprs ...sqlparser.TableExpr) (names []string) {
 	for _, e := range exprs {
-		var name string
 		_ = sqlparser.Walk(func(node sqlparser.SQLNode) (bool, error) {
 			switch n := node.(type) {
 			case *sqlparser.DerivedTable:
 				return false, nil
 			case *sqlparser.AliasedTableExpr:
-				if t, ok := n.Expr.(sqlparser.TableName); ok && name == "" && !systemTable(t) {
-					name = t.Name.String()
+				if t, ok := n.Expr.(sqlparser.TableName); ok && !systemTable(t) {
+					names = append(names, t.Name.String())
 				}
 			}
-			return name == "", nil
+			return true, nil
 		}, e)
-		if name != "" {
-			return name
-		}
+	}
+	return names
+}
+
+// tableOf is the first table that a list names.
+func tableOf(exprs ...sqlparser.TableExpr) string {
+	if names := tablesIn(exprs...); len(names) > 0 {
+		return names[0]
 	}
 	return ""
 }
 
 // readTable is the first table that a SELECT anywhere in a statement reads. What a WITH defines is no table.
-func readTable(statement sqlparser.SQLNode) (name string) {
+func readTable(statement sqlparser.SQLNode) string {
 	defined := map[string]bool{}
+	var read []string
 	_ = sqlparser.Walk(func(node sqlparser.SQLNode) (bool, error) {
 		switch n := node.(type) {
 		case *sqlparser.CommonTableExpr:
 			defined[n.ID.String()] = true
 		case *sqlparser.Select:
-			if t := tableOf(n.From...); t != "" && !defined[t] && name == "" {
-				name = t
-			}
+			read = append(read, tablesIn(n.From...)...)
 		}
-		return name == "", nil
+		return true, nil
 	}, statement)
-	return name
+	for _, name := range read {
+		if !defined[name] {
+			return name
+		}
+	}
+	return ""
 }
 
 // systemTable is one that every role may read.
