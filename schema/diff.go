@@ -1,6 +1,10 @@
 package schema
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"vitess.io/vitess/go/vt/schemadiff"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -51,6 +55,7 @@ func Diff(from, to *Schema) (changes []Change, err error) {
 	}
 	native := newNative(l, from, to)
 	for _, d := range order(before, diff) {
+		settle(d.Statement())
 		c, err := l.changeOf(d)
 		if err != nil {
 			return nil, err
@@ -63,8 +68,29 @@ func Diff(from, to *Schema) (changes []Change, err error) {
 	return changes, nil
 }
 
+// settle puts the dropped keys of an ALTER TABLE in order: schemadiff leaves them in that of a Go map.
+func settle(stmt sqlparser.Statement) {
+	alter, ok := stmt.(*sqlparser.AlterTable)
+	if !ok {
+		return
+	}
+	drops := func(o sqlparser.AlterOption) (*sqlparser.DropKey, bool) {
+		d, ok := o.(*sqlparser.DropKey)
+		return d, ok && d.Type != sqlparser.ForeignKeyType
+	}
+	// They stand together: the clauses are sorted by kind.
+	slices.SortStableFunc(alter.AlterOptions, func(a, b sqlparser.AlterOption) int {
+		x, ok := drops(a)
+		y, both := drops(b)
+		if !ok || !both {
+			return 0
+		}
+		return cmp.Or(cmp.Compare(x.Type, y.Type), strings.Compare(x.Name.String(), y.Name.String()))
+	})
+}
+
 func (l *loader) changeOf(d schemadiff.EntityDiff) (Change, error) {
-	sql := d.CanonicalStatementString()
+	sql := sqlparser.CanonicalString(d.Statement())
 	if create, ok := d.Statement().(*sqlparser.CreateTable); ok {
 		sql = printTable(create)
 	}
