@@ -17,8 +17,8 @@ import (
 	"github.com/pmig/pmig/planetscale"
 )
 
-// login is a MySQL client of the front, made as a client on this machine would be.
-func (s *stage) login(user, password, database string, change ...func(*mysql.Config)) *sql.DB {
+// asUser is a MySQL client of the front, made as a client on this machine would be.
+func (s *stage) asUser(user, password, database string, change ...func(*mysql.Config)) *sql.DB {
 	s.Helper()
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.DBName, c.Net, c.Addr = user, password, database, "emulator", "127.0.0.1:3306"
@@ -43,7 +43,7 @@ func (s *stage) user(branch, role string) (*sql.DB, *planetscale.Password) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return s.login(p.Username, p.PlainText.Reveal(), "shop"), p
+	return s.asUser(p.Username, p.PlainText.Reveal(), "shop"), p
 }
 
 func TestFrontRolesAndRefusals(t *testing.T) {
@@ -178,7 +178,7 @@ func TestFrontLogin(t *testing.T) {
 			{"other database", p.Username, right, "other", 1049},
 			{"the engine's own", p.Username, right, "mysql", 1049},
 		} {
-			db := s.login(c.user, c.password, c.database)
+			db := s.asUser(c.user, c.password, c.database)
 			err := db.Ping()
 			if number(err) != c.want || (err == nil) != (c.want == 0) {
 				t.Errorf("%s: %v, want %d", c.name, err, c.want)
@@ -229,7 +229,7 @@ func TestFrontEndsConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		db = s.login(short.Username, short.PlainText.Reveal(), "shop")
+		db = s.asUser(short.Username, short.PlainText.Reveal(), "shop")
 		must(t, db, "SELECT 1")
 		if err := s.e.Advance(6 * time.Minute); err != nil {
 			t.Fatal(err)
@@ -267,14 +267,14 @@ func TestFrontTLS(t *testing.T) {
 		go func() { served <- s.e.MySQL().Serve(context.Background(), l) }()
 		dial := func(c *mysql.Config) { c.Net, c.Addr, c.DialFunc = "tcp", l.Addr().String(), nil }
 
-		secure := s.login(p.Username, p.PlainText.Reveal(), "shop", dial, func(c *mysql.Config) {
+		secure := s.asUser(p.Username, p.PlainText.Reveal(), "shop", dial, func(c *mysql.Config) {
 			c.TLS = &tls.Config{RootCAs: roots, ServerName: "localhost"}
 		})
 		if got := rows(t, secure, "SELECT VERSION()"); !strings.HasPrefix(got, "8.0.") || !strings.HasSuffix(got, "-Vitess") {
 			t.Errorf("version = %s", got)
 		}
-		must(t, s.login(p.Username, p.PlainText.Reveal(), "shop", dial), "SELECT 1")
-		stranger := s.login(p.Username, p.PlainText.Reveal(), "shop", dial, func(c *mysql.Config) {
+		must(t, s.asUser(p.Username, p.PlainText.Reveal(), "shop", dial), "SELECT 1")
+		stranger := s.asUser(p.Username, p.PlainText.Reveal(), "shop", dial, func(c *mysql.Config) {
 			c.TLS = &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost"}
 		})
 		var unknown *tls.CertificateVerificationError
