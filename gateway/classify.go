@@ -153,7 +153,10 @@ func (c *classifier) classify(sql string) kind {
 		if takesLocks(sql, parsed) {
 			return kind{class: Lock}
 		}
-		k := c.byWords(sql) // knows SELECT ... INTO @variable
+		k := kind{class: Read}
+		if strings.Contains(sql, "@") {
+			k = c.byWords(sql) // knows SELECT ... INTO @variable
+		}
 		k.tables = read(parsed)
 		return k
 	case *sqlparser.RenameTable:

@@ -15,7 +15,7 @@ const (
 // command carries out one request of the client.
 func (c *conn) command() error {
 	c.client.reset()
-	c.idle.Store(true)
+	c.quiet = true
 	if err := c.watch.begin(); err != nil {
 		return err
 	}
@@ -38,7 +38,8 @@ func (c *conn) command() error {
 		limit = maxArgs
 	}
 	head, rest, err := c.client.readHead(limit)
-	c.idle.Store(false)
+	c.watch.busy()
+	c.quiet = false
 	if err != nil {
 		return err
 	}

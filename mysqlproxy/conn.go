@@ -1,12 +1,10 @@
 package mysqlproxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +26,7 @@ type conn struct {
 	prepared  map[uint32]*prepared
 	lastLocal uint32
 	leave     []func() // undoes what the session set up
-	idle      atomic.Bool
+	quiet     bool // no request is in hand: nothing can be said to the client
 }
 
 var errQuit = errors.New("the client said goodbye")
@@ -116,7 +114,7 @@ func (c *conn) open(r *response, withTLS bool) error {
 		return fail(FailedBackend, err, e)
 	}
 	c.backend, c.status, c.prepared = b, b.status, map[uint32]*prepared{}
-	c.watch = watchBackend(c, b)
+	c.watch = watchBackend(b.wire, nc)
 	raw := b.conn
 	stop := context.AfterFunc(c.ctx, func() { raw.Close() })
 	c.leave = append(c.leave, c.watch.stop, func() { stop(); raw.Close() })
@@ -151,7 +149,7 @@ func (c *conn) parting(err error) *Error {
 		return nil
 	case isProtocol(err):
 		return &Error{Number: 1835, Message: "Malformed communication packet: " + err.Error()}
-	case c.idle.Load():
+	case c.quiet:
 		return nil
 	case c.ctx.Err() != nil:
 		if errors.As(context.Cause(c.ctx), &e) {
@@ -187,66 +185,4 @@ func (s *Server) fail(kind FailureKind, c net.Conn, user string, err error) {
 	if s.Failed != nil && err != errSilent {
 		s.Failed(Failure{Kind: kind, Remote: c.RemoteAddr().String(), User: user, Err: err})
 	}
-}
-
-// watch reads ahead on an idle backend, so that its end is noticed when it
-// happens and the client is not handed a connection that is already dead.
-type watch struct {
-	start  chan struct{}
-	peeked chan struct{} // holds one, so that the watch never waits to be heard
-	ended  chan struct{}
-	err    error // of the last read, valid once peeked
-	on     bool
-}
-
-func watchBackend(c *conn, b *backendConn) *watch {
-	w := &watch{start: make(chan struct{}), peeked: make(chan struct{}, 1), ended: make(chan struct{})}
-	client := c.client.conn
-	go func() {
-		defer close(w.ended)
-		for range w.start {
-			_, w.err = b.r.Peek(1)
-			w.peeked <- struct{}{}
-			if c.idle.Load() {
-				// Nothing was due, so this is the end, or an error that
-				// announces it.
-				client.SetReadDeadline(time.Unix(1, 0))
-			}
-		}
-	}()
-	return w
-}
-
-var errUnasked = errors.New("it spoke without being asked")
-
-// begin lets the watch read. An error says that the backend is gone already.
-func (w *watch) begin() error {
-	if w.on {
-		select {
-		case <-w.peeked:
-			w.on = false
-			return &backendLost{cmp.Or(w.err, errUnasked)}
-		default:
-			return nil
-		}
-	}
-	w.on = true
-	w.start <- struct{}{}
-	return nil
-}
-
-// wait ends the watch when there is something to read.
-func (w *watch) wait() error {
-	if !w.on {
-		return nil
-	}
-	<-w.peeked
-	w.on = false
-	return w.err
-}
-
-// stop ends the watch; the backend's connection must be closed by now.
-func (w *watch) stop() {
-	close(w.start)
-	<-w.ended
 }
