@@ -67,6 +67,7 @@ query() {
 # prove starts the emulator on the data that the run left, and asks it.
 prove() {
 	local tries=0
+	: >"$work/out"
 	"$emulator" --data "$data" --organization embedded --database shop \
 		--listen 127.0.0.1:0 --mysql-listen 127.0.0.1:0 --quiet >"$work/out" 2>"$work/err" &
 	pid=$!
