@@ -78,7 +78,7 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 // begin makes what the options ask for and resumes what was going on.
 func (e *Emulator) begin(ctx context.Context) error {
 	e.mu.Lock()
-	if e.world.Knobs == nil || *e.world.Knobs == (Knobs{}) {
+	if e.world.Knobs == nil || e.options.Knobs != (Knobs{}) {
 		k := e.options.Knobs
 		e.world.Knobs = &k
 	}

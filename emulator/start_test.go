@@ -192,13 +192,16 @@ func (s *stage) await(number int, states ...planetscale.State) *planetscale.Depl
 
 func (s *stage) until(what string, done func() bool) {
 	s.Helper()
-	for range 2000 {
+	for range 1000 {
 		if done() {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	for _, ev := range s.seen() {
+		if ev.Kind == emulator.EventRequest && ev.Status == 200 {
+			continue
+		}
 		s.Log(ev.Kind, ev.Subject, ev.State, ev.Status, ev.Text)
 	}
 	s.Fatalf("it never happened: %s", what)

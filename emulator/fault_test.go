@@ -1,0 +1,230 @@
+package emulator_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pmig/pmig/emulator"
+	"github.com/pmig/pmig/planetscale"
+)
+
+func (s *stage) fault(f emulator.Fault) {
+	s.Helper()
+	if _, err := s.e.AddFault(f); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// roundTrip makes a request whose answer may never come.
+func (s *stage) roundTrip(method, path, body string) (int, string, http.Header, error) {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), method, "http://127.0.0.1"+path, strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	r.Header.Set("Authorization", ci.ID+":"+ci.Secret)
+	res, err := s.e.Transport().RoundTrip(r)
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), res.Header, err
+}
+
+func TestRequestFaults(t *testing.T) {
+	s := start(t, memory)
+	post := func(name string) (int, string, http.Header, error) {
+		return s.roundTrip("POST", d+"/branches", `{"name":"`+name+`"}`)
+	}
+	there := func(name string) bool {
+		status, _ := s.call("GET", d+"/branches/"+name, "")
+		return status == 200
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultDropBefore, Method: "POST", Path: "/branches$", Times: 1})
+	if _, _, _, err := post("a"); err == nil || there("a") {
+		t.Errorf("drop before: %v, done %t", err, there("a"))
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultDropAfter, Method: "POST", Path: "/branches$", Times: 1})
+	if _, _, _, err := post("b"); err == nil || !there("b") {
+		t.Errorf("drop after: %v, done %t", err, there("b"))
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultCut, Method: "POST", Times: 1})
+	if status, text, _, err := post("c"); err == nil || status != 201 || !strings.HasPrefix(text, "{") || !there("c") {
+		t.Errorf("cut: %d %q %v", status, text, err)
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultAnswer, Status: 429, Times: 2, Skip: 1, Method: "GET", Header: map[string]string{"Retry-After": "7"}})
+	for i, want := range []int{200, 429, 429, 200} {
+		status, text, header, err := s.roundTrip("GET", d, "")
+		if err != nil || status != want || want == 429 && (header.Get("Retry-After") != "7" || !strings.Contains(text, `"too_many_requests"`)) {
+			t.Errorf("call %d: %d %s %v", i, status, text, err)
+		}
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultAnswer, Status: 502, Body: "<html>Bad Gateway</html>", Times: 1})
+	if status, text, _, _ := s.roundTrip("GET", d, ""); status != 502 || text != "<html>Bad Gateway</html>" {
+		t.Errorf("%d %s", status, text)
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultAnswerAfter, Status: 500, Method: "POST", Times: 1})
+	if status, _, _, _ := post("e"); status != 500 || !there("e") {
+		t.Errorf("answer after: %d, done %t", status, there("e"))
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultDelay, Delay: 30 * time.Millisecond, Times: 1})
+	if began := time.Now(); there("zzz") || time.Since(began) < 30*time.Millisecond {
+		t.Error("no latency")
+	}
+	if status, o := s.call("POST", "/_emulator/faults", `{"do":"delay","delay":"1h","path":"never"}`); status != 201 {
+		t.Errorf("%d %v", status, o)
+	}
+	if status, o := s.call("GET", "/_emulator/faults", ""); status != 200 || len(o["data"].([]any)) != 1 {
+		t.Errorf("%d %v", status, o)
+	}
+	for _, bad := range []string{`{"do":"explode"}`, `{"do":"delay","delay":"soon"}`, `{"do":"delay","path":"("}`, `{`} {
+		if status, o := s.call("POST", "/_emulator/faults", bad); status < 400 || status >= 500 {
+			t.Errorf("%s: %d %v", bad, status, o)
+		}
+	}
+	if status, _ := s.call("DELETE", "/_emulator/faults", ""); status != 204 {
+		t.Error(status)
+	}
+	if status, o := s.call("GET", "/_emulator/requests", ""); status != 200 || len(o["data"].([]any)) < 10 {
+		t.Errorf("%d %v", status, o)
+	}
+}
+
+func TestPlatformFaults(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s := start(t, open)
+		s.seed()
+		s.fault(emulator.Fault{Do: emulator.FaultValidating, Count: 2, Times: 1})
+		s.fault(emulator.Fault{Do: emulator.FaultNoDeployment, Path: "/deploy$", Times: 1, Skip: 2})
+		s.branch("work")
+		s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+		n := s.open("work")
+		s.await(n, planetscale.StateReady)
+		for range 2 {
+			if _, err := s.shop.Deploy(t.Context(), n, false); !planetscale.IsValidating(err) {
+				t.Errorf("deploy: %v", err)
+			}
+		}
+		if dr := s.deploy(n); dr.Deployment != nil || dr.DeploymentState != planetscale.StateQueued {
+			t.Errorf("an answer without deployment: %+v", dr)
+		}
+		s.await(n, planetscale.StateComplete)
+
+		s.fault(emulator.Fault{Do: emulator.FaultDeploying})
+		if err := s.shop.DeleteBranch(t.Context(), "work"); !planetscale.IsDeploying(err) {
+			t.Errorf("delete just after the deployment: %v", err)
+		}
+		if err := s.e.Advance(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.shop.DeleteBranch(t.Context(), "work"); err != nil {
+			t.Error(err)
+		}
+
+		// A stale base lacks what was deployed last, and its deploy request
+		// would drop it.
+		s.fault(emulator.Fault{Do: emulator.FaultStaleBase, Times: 1})
+		s.branch("stale")
+		if got := s.columns("stale", "users"); got != "id email" {
+			t.Errorf("a stale branch has %s", got)
+		}
+		s.sql("stale", "ALTER TABLE users ADD COLUMN more int")
+		dr := s.await(s.open("stale"), planetscale.StateReady)
+		if ops := dr.Deployment.Operations; len(ops) != 1 || ops[0].TableName != "users" {
+			t.Errorf("operations: %+v", ops)
+		}
+		s.branch("fresh")
+		if got := s.columns("fresh", "users"); got != "id email nick" {
+			t.Errorf("a fresh branch has %s", got)
+		}
+
+		s.fault(emulator.Fault{Do: emulator.FaultStaleSchema, Path: "fresh/schema"})
+		s.sql("fresh", "CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id))")
+		if tables := ok(s.shop.BranchSchema(t.Context(), "fresh", ""))(t); len(tables) != 1 {
+			t.Errorf("the lagging schema endpoint shows %d tables", len(tables))
+		}
+		s.fault(emulator.Fault{Do: emulator.FaultUnknownState, Times: 1})
+		if dr := ok(s.shop.DeployRequest(t.Context(), n))(t); dr.DeploymentState.Known() {
+			t.Errorf("state %s", dr.DeploymentState)
+		}
+	})
+}
+
+func TestPerson(t *testing.T) {
+	s := start(t, memory)
+	s.seed()
+	s.branch("work")
+	s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+	n := s.open("work")
+	s.await(n, planetscale.StateReady)
+	if status, o := s.call("PATCH", "/_emulator/as/Alice%20B/v1/organizations/acme/databases/shop/deploy-requests/"+itoa(n), `{"state":"closed"}`); status != 200 {
+		t.Fatal(status, o)
+	}
+	dr := ok(s.shop.DeployRequest(t.Context(), n))(t)
+	if dr.ClosedBy == nil || dr.ClosedBy.Type != "User" || dr.ClosedBy.DisplayName != "Alice B" || dr.Actor.Type != "ServiceToken" {
+		t.Errorf("closed by %+v, opened by %+v", dr.ClosedBy, dr.Actor)
+	}
+	m := s.open("work")
+	s.await(m, planetscale.StateReady)
+	if status, _ := s.call("POST", "/_emulator/as/bob/v1/organizations/acme/databases/shop/deploy-requests/"+itoa(m)+"/deploy", ""); status != 200 {
+		t.Error(status)
+	}
+	if dr := s.await(m, planetscale.StateComplete); dr.Deployment.Actor.DisplayName != "bob" {
+		t.Errorf("deployed by %+v", dr.Deployment.Actor)
+	}
+	if status, _ := s.call("DELETE", "/_emulator/as/bob/v1/organizations/acme/databases/shop/branches/work", ""); status != 204 {
+		t.Error(status)
+	}
+	if status, _ := s.call("GET", "/_emulator/as/bob/nowhere", ""); status != 404 {
+		t.Error(status)
+	}
+}
+
+func TestUnknowns(t *testing.T) {
+	s := start(t, memory, func(o *emulator.Options) { o.Knobs.Queue = time.Hour })
+	s.seed()
+	s.branch("work")
+	s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+	n := s.open("work")
+	s.await(n, planetscale.StateReady)
+	s.deploy(n)
+	if _, err := s.shop.CloseDeployRequest(t.Context(), n); !planetscale.IsRefused(err) {
+		t.Errorf("close of a queued request: %v", err)
+	}
+	if status, o := s.call("PATCH", "/_emulator/unknowns", `{"close_queued":true,"notes_limit":10,"one_request_per_branch":true,"expired_passwords_hidden":true}`); status != 200 || o["close_queued"] != true {
+		t.Fatal(status, o)
+	}
+	if _, err := s.shop.CreateDeployRequest(t.Context(), planetscale.NewDeployRequest{Branch: "work", IntoBranch: "main"}); !planetscale.IsRefused(err) {
+		t.Errorf("a second request: %v", err)
+	}
+	if _, err := s.shop.CloseDeployRequest(t.Context(), n); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.shop.CreateDeployRequest(t.Context(), planetscale.NewDeployRequest{Branch: "work", IntoBranch: "main", Notes: "more than ten bytes"}); err == nil {
+		t.Error("long notes were taken")
+	}
+	ok(s.shop.CreatePassword(t.Context(), "work", planetscale.NewPassword{Name: "p", Role: "reader", TTL: time.Minute}))(t)
+	if l := ok(s.shop.Passwords(t.Context(), "work"))(t); len(l) != 1 {
+		t.Errorf("%d passwords", len(l))
+	}
+	if err := s.e.Advance(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if l := ok(s.shop.Passwords(t.Context(), "work"))(t); len(l) != 0 {
+		t.Errorf("expired passwords are shown: %+v", l)
+	}
+	if err := s.e.SetUnknowns(emulator.Unknowns{}); err != nil {
+		t.Fatal(err)
+	}
+	l := ok(s.shop.Passwords(t.Context(), "work"))(t)
+	if len(l) != 1 || !l[0].Expired {
+		t.Fatalf("expired passwords: %+v", l)
+	}
+	if _, err := s.shop.RenewPassword(t.Context(), "work", l[0].ID); err == nil {
+		t.Error("an expired password was renewed")
+	}
+}
