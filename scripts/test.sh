@@ -4,6 +4,8 @@
 # need it are skipped, and the end says so; with CI=true that is a failure.
 #
 #   .tools/test.log   the whole output of go test -v
+#
+# scripts/test.sh ./migration/...   the same for some packages only
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,10 +32,11 @@ if [ "$(go env CGO_ENABLED)" != 1 ] || ! { command -v "$(go env CC)" >/dev/null 
 	race=
 fi
 
-say "go test $race ./..."
+[ $# -gt 0 ] || set -- ./...
+say "go test $race $*"
 # Two packages at a time suit two cores. The linter has vetted already.
 set +e
-go test -v $race -count=1 -p "${PMIG_TEST_PACKAGES:-2}" -vet=off -timeout 15m ./... 2>&1 |
+go test -v $race -count=1 -p "${PMIG_TEST_PACKAGES:-2}" -vet=off -timeout 15m "$@" 2>&1 |
 	tee .tools/test.log |
 	awk -v missing=.tools/missing -v ci="${CI:-}" -f scripts/test.awk
 status=("${PIPESTATUS[@]}")
