@@ -26,7 +26,7 @@ type conn struct {
 	prepared  map[uint32]*prepared
 	lastLocal uint32
 	leave     []func() // undoes what the session set up
-	quiet     bool // no request is in hand: nothing can be said to the client
+	quiet     bool     // no request is in hand: nothing can be said to the client
 }
 
 var errQuit = errors.New("the client said goodbye")
@@ -144,24 +144,19 @@ func (c *conn) mapped(database string) string {
 // or nil where there is nothing to say or nobody to hear it.
 func (c *conn) parting(err error) *Error {
 	var e *Error
+	var lost *backendLost
 	switch {
-	case err == errQuit:
-		return nil
-	case isProtocol(err):
-		return &Error{Number: 1835, Message: "Malformed communication packet: " + err.Error()}
-	case c.quiet:
+	case err == errQuit, c.quiet && !isProtocol(err):
 		return nil
 	case c.ctx.Err() != nil:
 		if errors.As(context.Cause(c.ctx), &e) {
 			return e
 		}
 		return &Error{Number: 2013, Message: "Lost connection to MySQL server during query: " + context.Cause(c.ctx).Error()}
-	case errors.As(err, &e):
-		return e
-	}
-	var lost *backendLost
-	if errors.As(err, &lost) {
+	case errors.As(err, &lost):
 		return lost.told()
+	case isProtocol(err):
+		return &Error{Number: 1835, Message: "Malformed communication packet: " + err.Error()}
 	}
 	return nil
 }

@@ -333,7 +333,9 @@ func TestBackendLogin(t *testing.T) {
 	direct, name := database(t)
 	exec(t, direct, "CREATE OR REPLACE USER 'withpass'@'%' IDENTIFIED BY 'pä ss'", "GRANT ALL ON *.* TO 'withpass'@'%'",
 		"CREATE OR REPLACE USER 'nopass'@'%'", "GRANT ALL ON *.* TO 'nopass'@'%'")
-	tcp := func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", server.Addr) }
+	tcp := func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
+	}
 	for _, c := range []struct {
 		user, password string
 		tls            *tls.Config
@@ -393,20 +395,23 @@ func TestLargeMessages(t *testing.T) {
 	f := newFront(t, name)
 	f.MaxText = 1 << 20
 	f.listen()
-	for i, size := range []int{1<<24 - 1 - 60, 1<<24 - 30, 1<<24 - 1, 1 << 24, 20 << 20} {
-		for j, params := range []string{"?maxAllowedPacket=0", "?maxAllowedPacket=0&interpolateParams=true"} {
-			db := open(t, f.dsn(name, params))
-			blob := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
-			id := i*10 + j
-			if _, err := db.Exec("INSERT INTO blobs VALUES (?, ?)", id, blob); err != nil {
-				t.Fatalf("%d bytes%s: %v", size, params, err)
-			}
-			var got []byte
-			if err := db.QueryRow("SELECT b FROM blobs WHERE id = ?", id).Scan(&got); err != nil || !bytes.Equal(got, blob) {
-				t.Fatalf("%d bytes%s came back as %d, %v", size, params, len(got), err)
-			}
-			db.Close()
+	for id, c := range []struct {
+		size   int
+		params string
+	}{
+		{1 << 24, "?maxAllowedPacket=0"}, // the first packet is full
+		{20 << 20, "?maxAllowedPacket=0&interpolateParams=true"},
+	} {
+		db := open(t, f.dsn(name, c.params))
+		blob := bytes.Repeat([]byte("0123456789abcdef"), c.size/16)
+		if _, err := db.Exec("INSERT INTO blobs VALUES (?, ?)", id, blob); err != nil {
+			t.Fatalf("%d bytes%s: %v", c.size, c.params, err)
 		}
+		var got []byte
+		if err := db.QueryRow("SELECT b FROM blobs WHERE id = ?", id).Scan(&got); err != nil || !bytes.Equal(got, blob) {
+			t.Fatalf("%d bytes%s came back as %d, %v", c.size, c.params, len(got), err)
+		}
+		db.Close()
 	}
 	truncated := false
 	for _, s := range f.statements() {

@@ -127,6 +127,9 @@ func (c *conn) shortReply(info *ResultInfo) (ending, error) {
 		return ending{}, err
 	}
 	if b[0] == headErr {
+		if len(b) < 3 {
+			return ending{}, &backendLost{malformed("an error of %d bytes", len(b))}
+		}
 		info.Err = parseErr(b)
 		return ending{packet: b}, nil
 	}
