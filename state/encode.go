@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // encode is the text of a document: one JSON value, format_version first, a newline last.
@@ -42,8 +43,8 @@ func decode(path string, text []byte) (*Document, error) {
 	if err := json.Unmarshal(text, d); err != nil {
 		return nil, &DamagedError{Path: path, Err: explain(text, err)}
 	}
-	if d.Serial == 0 {
-		return nil, &DamagedError{Path: path, Err: errors.New("it has no serial")}
+	if d.Serial == 0 || d.Serial == math.MaxUint64 {
+		return nil, &DamagedError{Path: path, Err: errors.New("it has no usable serial")}
 	}
 	if d.Key == (Key{}) {
 		return nil, &DamagedError{Path: path, Err: errors.New("it has no key")}

@@ -34,12 +34,12 @@ func (s *FileStore) Dir() string { return s.dir }
 // Load reads the document of the key. The errors are kept apart: ErrNone when there is none, *DamagedError,
 // *FormatError; any other means that the file cannot be read.
 func (s *FileStore) Load(k Key) (*Document, error) {
-	d, err := load(s.path(k))
+	d, err := load(s.Path(k))
 	if err != nil {
 		return nil, err
 	}
 	if d.Key != k {
-		return nil, &DamagedError{Path: s.path(k), Err: fmt.Errorf("it is about %s", d.Key)}
+		return nil, &DamagedError{Path: s.Path(k), Err: fmt.Errorf("it is about %s", d.Key)}
 	}
 	return d, nil
 }
@@ -54,7 +54,7 @@ func (s *FileStore) Save(d *Document) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	path := s.path(d.Key)
+	path := s.Path(d.Key)
 	unlock, err := guard(path)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *FileStore) Save(d *Document) error {
 
 // Remove deletes the document of the key. It is no error if there is none.
 func (s *FileStore) Remove(k Key) error {
-	path := s.path(k)
+	path := s.Path(k)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -144,13 +144,13 @@ func (s *FileStore) Lock(ctx context.Context, k Key, holder string) (unlock func
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	return lock(strings.TrimSuffix(s.path(k), suffix)+".lock", holder)
+	return lock(strings.TrimSuffix(s.Path(k), suffix)+".lock", holder)
 }
 
 const suffix = ".json"
 
-// path is readable as far as file names allow, and exact through the hash of the whole key.
-func (s *FileStore) path(k Key) string {
+// Path is the file of the key: readable as far as file names allow, and exact through the hash of the whole key.
+func (s *FileStore) Path(k Key) string {
 	sum := sha256.Sum256([]byte(k.Address + "\x00" + k.Organization + "\x00" + k.Database + "\x00" + k.Target))
 	name := strings.Join([]string{host(k.Address), plain(k.Organization), plain(k.Database), plain(k.Target)}, "_")
 	return filepath.Join(s.dir, name+"_"+hex.EncodeToString(sum[:4])+suffix)
@@ -158,30 +158,34 @@ func (s *FileStore) path(k Key) string {
 
 func host(address string) string {
 	if u, err := url.Parse(address); err == nil && u.Host != "" {
-		return plain(u.Host)
+		address = u.Host
 	}
-	return plain(address)
+	var labels []string
+	for _, label := range strings.Split(address, ".") {
+		labels = append(labels, plain(label))
+	}
+	return strings.Join(labels[:min(len(labels), 4)], ".")
 }
 
 // plain keeps what every file system takes, in lower case because some do not tell the cases apart. The part is cut so
-// that four of them and the rest stay under the usual 255 bytes.
+// that all of them and the rest stay under the usual 255 bytes.
 func plain(s string) string {
+	const longest = 28
 	var b strings.Builder
 	for _, r := range strings.ToLower(s) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '.':
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
 			b.WriteRune(r)
-		default:
+		} else {
 			b.WriteByte('-')
 		}
-		if b.Len() >= 48 {
+		if b.Len() == longest {
 			break
 		}
 	}
-	if t := strings.TrimLeft(b.String(), "."); t != "" {
-		return t
+	if b.Len() == 0 {
+		return "none"
 	}
-	return "none"
+	return b.String()
 }
 
 // String is the key in one line.
