@@ -74,17 +74,21 @@ func settle(stmt sqlparser.Statement) {
 	if !ok {
 		return
 	}
-	drops := func(o sqlparser.AlterOption) (*sqlparser.DropKey, bool) {
+	isDrop := func(o sqlparser.AlterOption) bool {
 		d, ok := o.(*sqlparser.DropKey)
-		return d, ok && d.Type != sqlparser.ForeignKeyType
+		return ok && d.Type != sqlparser.ForeignKeyType
 	}
-	// They stand together: the clauses are sorted by kind.
-	slices.SortStableFunc(alter.AlterOptions, func(a, b sqlparser.AlterOption) int {
-		x, ok := drops(a)
-		y, both := drops(b)
-		if !ok || !both {
-			return 0
-		}
+	// They stand together: schemadiff sorts the clauses by kind.
+	from := slices.IndexFunc(alter.AlterOptions, isDrop)
+	if from < 0 {
+		return
+	}
+	to := from
+	for to < len(alter.AlterOptions) && isDrop(alter.AlterOptions[to]) {
+		to++
+	}
+	slices.SortStableFunc(alter.AlterOptions[from:to], func(a, b sqlparser.AlterOption) int {
+		x, y := a.(*sqlparser.DropKey), b.(*sqlparser.DropKey)
 		return cmp.Or(cmp.Compare(x.Type, y.Type), strings.Compare(x.Name.String(), y.Name.String()))
 	})
 }

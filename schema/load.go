@@ -64,6 +64,13 @@ func (l *loader) table(ct *sqlparser.CreateTable) (*schemadiff.CreateTableEntity
 	}
 	ct.Table.Qualifier = sqlparser.NewIdentifierCS("")
 	ct.IfNotExists, ct.Comments = false, nil
+	seen := map[string]bool{}
+	for _, c := range ct.TableSpec.Columns {
+		if seen[c.Name.Lowered()] {
+			return nil, fmt.Errorf("it has two columns %s", c.Name.String())
+		}
+		seen[c.Name.Lowered()] = true
+	}
 	l.simplifyTable(ct.TableSpec)
 	return schemadiff.NewCreateTableEntity(l.env, ct)
 }

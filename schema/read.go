@@ -20,7 +20,7 @@ type Querier interface {
 var errGone = errors.New("a table went away while the schema was read")
 
 // Read reads the tables and views of a database, one statement per call, or of the connection's own database when the
-// name is empty. Tables whose name begins with _vt are left out: they are Vitess's own and come and go with deploys. A
+// name is empty. Tables whose name begins with _vt_ are left out: they are Vitess's own and come and go with deploys. A
 // *sql.DB is read over several of its connections at once, anything else over one.
 func Read(ctx context.Context, q Querier, database string) (*Schema, error) {
 	const attempts = 3
@@ -77,7 +77,7 @@ func list(ctx context.Context, q Querier, database string) ([]Table, error) {
 		if err := rows.Scan(&name, &kind); err != nil {
 			return nil, err
 		}
-		if strings.HasPrefix(strings.ToLower(name), "_vt") {
+		if strings.HasPrefix(strings.ToLower(name), "_vt_") {
 			continue
 		}
 		tables = append(tables, Table{Name: name, View: strings.EqualFold(kind, "VIEW")})
