@@ -187,13 +187,8 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 		}
 		return errAgain
 	}
-	if err := refused(plan); err != nil {
+	if err := r.agreed(plan); err != nil {
 		return err
-	}
-	if r.Check != nil {
-		if err := r.Check(plan); err != nil {
-			return err
-		}
 	}
 	r.facts.Plan = plan
 	r.facts.TargetSchema, r.facts.TargetTables = seen.Schema.Digest(), seen.Schema.Digests()
@@ -236,6 +231,9 @@ func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 		r.note(step, fmt.Sprintf("closed deploy request #%d of an earlier run", q.Request.Number))
 	}
 	for _, v := range older {
+		if r.kept(v.branch.ID) {
+			continue // swept once its revert window is closed
+		}
 		if err := r.leads(); err != nil {
 			return err
 		}

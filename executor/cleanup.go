@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ func (r *Run) cleanup(ctx context.Context) (string, error) {
 			kept = fmt.Sprintf("branch %s: %v", r.facts.Branch, err)
 		}
 	}
+	r.sweep(ctx)
 	r.summary.Kept = kept
 	if kept != "" {
 		return "kept: " + kept, nil
@@ -79,7 +81,12 @@ func (r *Run) skipRevert(ctx context.Context, number int) error {
 func (r *Run) dropHeartbeat(ctx context.Context) error {
 	var errs []error
 	if r.lease != nil {
-		errs = append(errs, r.lease.end(ctx))
+		beat := r.lease.access.Password()
+		if err := r.lease.end(ctx); err != nil {
+			errs = append(errs, err)
+		} else if beat != nil {
+			r.facts.Passwords = slices.DeleteFunc(r.facts.Passwords, func(p passwordRef) bool { return p.ID == beat.ID })
+		}
 		r.lease = nil
 	}
 	inUse := ""
@@ -131,6 +138,24 @@ func (r *Run) deleteBranch(ctx context.Context, name, id string) error {
 		}
 	}
 	return last
+}
+
+// sweep deletes the branches that earlier runs of this configuration kept so
+// that their deployments could be reverted, once that is over.
+func (r *Run) sweep(ctx context.Context) {
+	for _, q := range r.seen.Requests {
+		own := r.facts != nil && q.Stamp.BranchID == r.facts.BranchID
+		if own || q.Request.BranchDeleted || q.Request.Number == r.summary.Request || !q.Request.DeploymentState.Info().Started {
+			continue
+		}
+		now, err := r.API.DeployRequest(ctx, q.Request.Number)
+		if err != nil || !now.DeploymentState.Info().Terminal {
+			continue
+		}
+		if err := r.deleteBranch(ctx, q.Request.Branch, q.Stamp.BranchID); err != nil {
+			r.note(planner.Cleanup, fmt.Sprintf("branch %s of an earlier run is still there: %v", q.Request.Branch, err))
+		}
+	}
 }
 
 // discard gives up the working branch: heartbeat first, then the branch.

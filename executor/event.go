@@ -58,4 +58,5 @@ type Summary struct {
 type Applied struct {
 	Source string `json:"source"`
 	Key    string `json:"key"`
+	File   string `json:"file,omitempty"` // "" where only the notes of the deploy request are known
 }

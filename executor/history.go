@@ -49,7 +49,7 @@ func (r *Run) writeHistory(ctx context.Context) (string, error) {
 		written += res.Written
 		there += res.AlreadyThere
 		for _, m := range src.Pending {
-			r.summary.Applied = append(r.summary.Applied, Applied{src.Name, m.Key})
+			r.summary.Applied = append(r.summary.Applied, Applied{src.Name, m.Key, m.File})
 		}
 	}
 	for _, c := range r.facts.Changes {

@@ -64,8 +64,10 @@ func (r *Run) migrateSource(ctx context.Context, i int, src planner.Source) (int
 		return 0, &Error{Outcome: Failed, Step: step, What: what, Err: runErr,
 			Next: "the branch is thrown away and production is untouched: mend the migration and apply again"}
 	}
-	r.send(Event{Type: Note, Step: step, Source: src.Name, Took: time.Since(began),
-		Message: fmt.Sprintf("%s: %s on the branch", src.Name, plural(report.Statements, "statement"))})
+	if len(r.facts.Plan.Sources) > 1 {
+		r.send(Event{Type: Note, Step: step, Source: src.Name, Took: time.Since(began),
+			Message: fmt.Sprintf("%s: %s on the branch", src.Name, plural(report.Statements, "statement"))})
+	}
 	return report.Statements, nil
 }
 

@@ -105,10 +105,25 @@ func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, err
 			return alive, fmt.Sprintf("is held by %s until %s", holderOf(p), p.ExpiresAt.Format("15:04:05")), nil
 		}
 	}
+	if r.kept(b.ID) {
+		return dead, "was kept by a run that is done", nil
+	}
 	if ours == 0 {
 		return r.doubt(seen, b.ID, planner.PasswordTTL, "has no heartbeat")
 	}
 	return r.doubt(seen, b.ID, secondLook, "its heartbeat has run out")
+}
+
+// kept reports whether a branch is what a finished run left so that its
+// deployment can be reverted. It locks nothing: owed history is looked for
+// before anything else.
+func (r *Run) kept(id string) bool {
+	for _, q := range r.seen.Requests {
+		if q.Stamp.BranchID == id && q.Request.DeploymentState.Info().Live {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Run) doubt(seen watch, id string, patience time.Duration, why string) (pulse, string, error) {

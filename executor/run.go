@@ -155,19 +155,26 @@ func (r *Run) round(ctx context.Context) (again bool, err error) {
 		return true, r.resume(ctx, owed)
 	}
 	if plan.PendingCount() == 0 {
+		r.sweep(ctx)
 		r.summary.Nothing = len(r.summary.Applied) == 0 && r.summary.Request == 0
 		return false, nil
 	}
-	if err := refused(plan); err != nil {
+	if err := r.agreed(plan); err != nil {
 		return false, err
-	}
-	if r.Check != nil {
-		if err := r.Check(plan); err != nil {
-			return false, err
-		}
 	}
 	r.begin(plan)
 	return false, r.walk(ctx, planner.Preflight)
+}
+
+// agreed lets a plan be carried out, or says why not: it is not the one that a
+// person has seen, or it holds an error.
+func (r *Run) agreed(plan *planner.Database) error {
+	if r.Check != nil {
+		if err := r.Check(plan); err != nil {
+			return err
+		}
+	}
+	return refused(plan)
 }
 
 // refused turns the plan's errors into one.

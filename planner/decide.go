@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pmig/pmig/config"
+	"github.com/pmig/pmig/migration"
 )
 
 // Decide makes the plan. It reads nothing: the same configuration and
@@ -68,7 +69,7 @@ func decideSource(s ObservedSource) Source {
 		Name: s.Source.Name, Tool: s.Spec.Tool.Name, Path: s.Source.RelPath, Keyspace: s.Spec.Database,
 		Command: s.Source.CommandText(), Env: s.Source.EnvText(),
 		History: History{
-			Table: s.Spec.HistoryTable(), Exists: s.History.Exists, Rows: len(s.History.Rows),
+			Table: s.Spec.HistoryTable(), Shape: string(s.Spec.Shape()), Exists: s.History.Exists, Rows: len(s.History.Rows),
 			Digest: s.History.Digest(), Pointer: s.Status.Pointer,
 		},
 		Files: len(s.Files), Applied: len(s.Status.Applied), Orphans: s.Status.Orphans,
@@ -107,9 +108,16 @@ func intent(d *Database) string {
 
 func steps(d *Database) []Step {
 	n := d.PendingCount()
-	var tables, tools []string
+	var tables, tools, writes []string
 	for _, s := range d.Sources {
 		tables = append(tables, s.History.Table)
+		switch last := len(s.Pending) - 1; {
+		case last < 0:
+		case s.History.Shape == string(migration.Pointer):
+			writes = append(writes, fmt.Sprintf("move %s to %s", s.History.Table, s.Pending[last].Key))
+		default:
+			writes = append(writes, fmt.Sprintf("add %s to %s", plural(last+1, "row"), s.History.Table))
+		}
 		if len(s.Pending) > 0 {
 			tools = append(tools, fmt.Sprintf("%s (%d)", s.Name, len(s.Pending)))
 		}
@@ -134,7 +142,7 @@ func steps(d *Database) []Step {
 		{DeployReview, review},
 		{DeployStart, "deploy it"},
 		{DeployFinish, finish},
-		{HistoryWrite, fmt.Sprintf("add %s to %s on %s", plural(n, "row"), history, d.Target)},
+		{HistoryWrite, strings.Join(writes, ", ") + " on " + d.Target},
 		{Cleanup, "delete passwords and branch"},
 	}
 }

@@ -71,6 +71,7 @@ type Source struct {
 // History is what the plan saw of one history table on the target.
 type History struct {
 	Table   string `json:"table"`
+	Shape   string `json:"shape"` // log or pointer
 	Exists  bool   `json:"exists"`
 	Rows    int    `json:"rows"`
 	Digest  string `json:"digest"`

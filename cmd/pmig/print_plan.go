@@ -129,16 +129,27 @@ func printFinding(w io.Writer, s style, f planner.Finding) {
 // wrap breaks a text at spaces so that it fits 80 columns.
 func wrap(w io.Writer, indent, text string) {
 	const width = 80
-	line := indent
-	for _, word := range strings.Fields(text) {
-		if len(line) > len(indent) && len(line)+1+len(word) > width {
-			fmt.Fprintln(w, line)
-			line = indent + "  "
+	for i, line := range hang(text, width-len(indent)-2) {
+		if i > 0 {
+			line = "  " + line
 		}
-		if len(line) > len(indent) && !strings.HasSuffix(line, " ") {
+		fmt.Fprintln(w, indent+line)
+	}
+}
+
+// hang breaks a text at spaces into lines of a width. A word that is longer
+// stands alone.
+func hang(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
 			line += " "
 		}
 		line += word
 	}
-	fmt.Fprintln(w, line)
+	return append(lines, line)
 }

@@ -59,20 +59,35 @@ func (p *printer) event(e executor.Event) {
 	}
 	switch e.Type {
 	case executor.StepStart:
-		p.progress(fmt.Sprintf("%s  .  %-14s %s", label, e.Step, e.Message))
+		p.progress(fmt.Sprintf("%s   . %-14s        %s", label, e.Step, e.Message))
 	case executor.StepDone:
-		p.line(fmt.Sprintf("%s  %s %-14s %s %s", label, p.s.green("ok"), e.Step, e.Message, p.s.dim(took(e.Took))))
+		p.step(label, p.s.green("ok"), e, took(e.Took), e.Message)
 	case executor.StepSkip:
-		p.line(fmt.Sprintf("%s  %s %-14s %s", label, p.s.dim("--"), e.Step, e.Message))
+		p.step(label, p.s.dim("--"), e, "", e.Message)
 	case executor.StepFail:
-		p.line(fmt.Sprintf("%s  %s %-14s failed", label, p.s.red("!!"), e.Step))
+		p.step(label, p.s.red("!!"), e, took(e.Took), "failed")
 	case executor.Progress:
-		p.progress(fmt.Sprintf("%s  .  %-14s %s", label, e.Step, progressText(e)))
+		p.progress(fmt.Sprintf("%s   . %-14s %6s %s", label, e.Step, waited(e.Waited), progressText(e)))
 	case executor.Output:
 		p.line(fmt.Sprintf("%s     %s %s", label, p.s.dim(e.Source+" |"), e.Message))
 	case executor.Note:
 		p.line(fmt.Sprintf("%s     %s", label, e.Message))
 	}
+}
+
+// step writes a step's line: mark, name, time, and what came of it, in columns.
+func (p *printer) step(label, mark string, e executor.Event, took, message string) {
+	const indent = 28
+	width, _ := terminal(p.a.stderr)
+	text := hang(message, width-indent-1)
+	p.line(fmt.Sprintf("%s  %s %-14s %s %s", label, mark, e.Step, p.s.dim(fmt.Sprintf("%6s", took)), strings.Join(text, "\n"+strings.Repeat(" ", indent-1))))
+}
+
+func waited(d time.Duration) string {
+	if d < time.Second {
+		return ""
+	}
+	return took(d.Round(time.Second))
 }
 
 func (p *printer) line(text string) {
@@ -112,9 +127,6 @@ func progressText(e executor.Event) string {
 	if e.Queue > 0 {
 		parts = append(parts, plural(e.Queue, "deployment")+" ahead")
 	}
-	if e.Waited >= time.Second {
-		parts = append(parts, took(e.Waited))
-	}
 	return strings.Join(parts, ", ")
 }
 
@@ -143,6 +155,8 @@ func (p *printer) logged(e executor.Event) {
 		f = append(f, zap.Duration("took", e.Took.Round(time.Millisecond)))
 	}
 	switch e.Type {
+	case executor.StepStart:
+		p.log.Debug(string(e.Type), append(f, zap.String("what", e.Message))...)
 	case executor.Output:
 		p.log.Info(e.Source + " | " + e.Message)
 	case executor.StepFail:
@@ -205,7 +219,11 @@ func (p *printer) summary(label string, sum *executor.Summary) {
 		wrap(out, "  ", "states: "+strings.Join(sum.States, " > "))
 	}
 	for _, m := range sum.Applied {
-		fmt.Fprintf(out, "  %s %s %s\n", s.green("+"), m.Source, m.Key)
+		name := m.File
+		if name == "" {
+			name = m.Key
+		}
+		fmt.Fprintf(out, "  %s %s %s\n", s.green("+"), m.Source, name)
 	}
 	for _, d := range sum.Data {
 		fmt.Fprintf(out, "  %s rows that did not travel: %s\n", s.yellow("!"), d)
