@@ -290,7 +290,7 @@ func getBranchSchema(c *call) (answer, error) {
 	}
 	if c.staleSchema {
 		c.e.mu.Lock()
-		old := b.Base
+		old := b.Snapshot
 		c.e.mu.Unlock()
 		if sch, err = c.e.schemas.get(old); err != nil {
 			return answer{}, err

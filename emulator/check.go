@@ -48,11 +48,15 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
 	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}
 	perRow, each := e.world.Knobs.CopyPerRow, e.world.Knobs.Deploy
+	var baseID schemaID
+	if b != nil {
+		baseID = b.Base
+	}
 	e.mu.Unlock()
 	if b == nil || into == nil {
 		return nil, errors.New("the branch is gone")
 	}
-	base, err := e.schemas.get(b.Base)
+	base, err := e.schemas.get(baseID)
 	if err != nil {
 		return nil, err
 	}

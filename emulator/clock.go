@@ -20,6 +20,9 @@ func (e *Emulator) nowLocked() time.Time {
 // Now is the time by the emulator's clock.
 func (e *Emulator) Now() time.Time { return e.now() }
 
+// farthest is how far the clock can be advanced in all.
+const farthest = 100 * 365 * 24 * time.Hour
+
 // Advance moves the emulator's clock forward. What became due meanwhile
 // happens soon afterwards, not before Advance returns.
 func (e *Emulator) Advance(d time.Duration) error {
@@ -28,6 +31,9 @@ func (e *Emulator) Advance(d time.Duration) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if d > farthest-e.world.Offset {
+		return badRequest("the clock cannot be advanced that far")
+	}
 	e.world.Offset += d
 	e.eventLocked(Event{Kind: EventClock, Text: "advanced by " + d.String()})
 	return e.commitLocked()

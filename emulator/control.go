@@ -22,8 +22,9 @@ import (
 //	DELETE /_emulator/faults[/ID]      all of them, or one
 //	GET    /_emulator/requests         the requests received
 //	GET    /_emulator/events           what happened
+//	GET    /_emulator/state            everything it knows, without secrets
 //	POST   /_emulator/databases        {"organization": "acme", "name": "shop", ...}
-//	POST   /_emulator/sql              {"database": "shop", "branch": "main", "sql": "..."}: run past every rule
+//	POST   /_emulator/sql              {"database": "shop", "branch": "main", "sql": "...; ..."}: run past every rule
 //	ANY    /_emulator/as/NAME/v1/...   the API as a person at the dashboard
 func (e *Emulator) serveControl(w http.ResponseWriter, c *call) {
 	var err error
@@ -139,6 +140,8 @@ func (c *call) control(what string) (answer, error) {
 		return c.locked(func() (answer, error) { return ok(object{"data": append([]Request{}, e.requests...)}) })
 	case "GET events":
 		return c.locked(func() (answer, error) { return ok(object{"data": append([]Event{}, e.log...)}) })
+	case "GET state":
+		return c.locked(e.stateLocked)
 	case "POST databases":
 		return c.controlDatabase()
 	case "POST sql":
@@ -178,6 +181,28 @@ func knobsOf(k Knobs) knobsText {
 func (k knobsText) knobs() Knobs {
 	return Knobs{time.Duration(k.BranchReady), time.Duration(k.Diff), time.Duration(k.Queue), time.Duration(k.Deploy), time.Duration(k.CopyPerRow),
 		time.Duration(k.Cutover), time.Duration(k.RevertWindow), time.Duration(k.Revert), time.Duration(k.Cancel)}
+}
+
+// stateLocked is the world without its secrets.
+func (e *Emulator) stateLocked() (answer, error) {
+	b, err := json.Marshal(&e.world)
+	if err != nil {
+		return answer{}, err
+	}
+	var copied world
+	if err := json.Unmarshal(b, &copied); err != nil {
+		return answer{}, err
+	}
+	for _, o := range copied.Organizations {
+		for _, db := range o.Databases {
+			for _, br := range db.Branches {
+				for _, p := range br.Passwords {
+					p.PlainText = ""
+				}
+			}
+		}
+	}
+	return ok(copied)
 }
 
 func (c *call) controlDatabase() (answer, error) {

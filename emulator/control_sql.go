@@ -3,6 +3,8 @@ package emulator
 import (
 	"context"
 	"database/sql"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // Result is what a statement answered: rows, as text, or how many rows it
@@ -13,14 +15,14 @@ type Result struct {
 	Affected int64       `json:"affected"`
 }
 
-// SQL runs one statement on a branch with all rights, past safe migrations: to
-// set a stage and to look behind it.
-func (e *Emulator) SQL(ctx context.Context, organization, database, branch, statement string) (*Result, error) {
+// SQL runs statements on a branch with all rights, past safe migrations: to set
+// a stage and to look behind it. The result is the last statement's.
+func (e *Emulator) SQL(ctx context.Context, organization, database, branch, statements string) (*Result, error) {
 	e.mu.Lock()
 	db := e.findLocked(organization, database)
 	var id string
 	if db != nil {
-		if b := db.branch(branch); b != nil && b.Made {
+		if b := db.branch(branch); b != nil && b.Made && db.Kind == "mysql" {
 			id = b.ID
 		}
 	}
@@ -28,32 +30,46 @@ func (e *Emulator) SQL(ctx context.Context, organization, database, branch, stat
 	if id == "" {
 		return nil, errNotFound
 	}
-	conn, err := e.connect(ctx, id, database)
+	conn, err := e.connect(ctx, id, database, func(c *mysql.Config) { c.MultiStatements = true })
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	rows, err := conn.QueryContext(ctx, statement)
+	rows, err := conn.QueryContext(ctx, statements)
 	if err != nil {
 		return nil, unprocessable(err.Error())
 	}
 	defer rows.Close()
-	var r Result
-	if r.Columns, err = rows.Columns(); err != nil {
-		return nil, err
+	r, err := read(rows)
+	for err == nil && rows.NextResultSet() {
+		r, err = read(rows)
 	}
-	if len(r.Columns) == 0 {
-		rows.Close()
-		// Of a statement without rows the driver gives the count only to Exec;
+	if err == nil {
+		err = rows.Err()
+	}
+	if err != nil {
+		return nil, unprocessable(err.Error())
+	}
+	rows.Close()
+	if r.Columns == nil {
+		// The driver gives the count of a statement without rows only to Exec;
 		// MySQL remembers it for the connection, of which there is one.
-		if err := conn.QueryRowContext(ctx, "SELECT ROW_COUNT()").Scan(&r.Affected); err != nil {
+		if conn.QueryRowContext(ctx, "SELECT ROW_COUNT()").Scan(&r.Affected) != nil {
 			r.Affected = 0
 		}
-		r.Columns = nil
-		return &r, e.engine.Flush(ctx)
 	}
+	return r, e.engine.Flush(ctx)
+}
+
+// read takes one result.
+func read(rows *sql.Rows) (*Result, error) {
+	columns, err := rows.Columns()
+	if err != nil || len(columns) == 0 {
+		return &Result{}, err
+	}
+	r := &Result{Columns: columns}
 	for rows.Next() {
-		values, into := make([]sql.NullString, len(r.Columns)), make([]any, len(r.Columns))
+		values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
 		for i := range values {
 			into[i] = &values[i]
 		}
@@ -68,7 +84,7 @@ func (e *Emulator) SQL(ctx context.Context, organization, database, branch, stat
 		}
 		r.Rows = append(r.Rows, row)
 	}
-	return &r, rows.Err()
+	return r, rows.Err()
 }
 
 func (c *call) controlSQL() (answer, error) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"time"
+	"slices"
 )
 
 // Database is what a new database starts with.
@@ -54,8 +54,13 @@ func (e *Emulator) CreateDatabase(ctx context.Context, organization string, d Da
 	}
 	now := e.nowLocked()
 	main := &branch{ID: newID(), Name: "main", Production: true, SafeMigrations: !d.DirectDDL && d.Kind == "mysql", Made: true, Ready: true,
-		Actor: actor{ID: newID(), Type: "User", Name: "owner"}, CreatedAt: now, UpdatedAt: now}
+		Actor: actor{ID: idOf("person owner"), Type: "User", Name: "owner"}, CreatedAt: now, UpdatedAt: now}
+	e.world.Dropping = append(e.world.Dropping, main.ID) // until it is known
+	err := e.commitLocked()
 	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
 
 	if d.Kind == "mysql" {
 		if err := e.engine.Create(ctx, main.ID, d.Name); err != nil {
@@ -65,11 +70,17 @@ func (e *Emulator) CreateDatabase(ctx context.Context, organization string, d Da
 		if err != nil {
 			return err
 		}
-		main.Base, main.Seen = id, id
+		main.Base, main.Seen, main.Snapshot = id, id, id
 	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.world.Dropping = slices.DeleteFunc(e.world.Dropping, func(id string) bool { return id == main.ID })
+	if e.findLocked(o.Name, d.Name) != nil { // made by another call meanwhile
+		e.world.Dropping = append(e.world.Dropping, main.ID)
+		e.startDropLocked(main.ID)
+		return errTaken
+	}
 	db := &database{ID: newID(), Org: o.Name, Name: d.Name, Kind: d.Kind, CreatedAt: now, UpdatedAt: now, AutoCutover: true,
 		Settings: settings{DefaultBranch: "main", ForeignKeys: d.ForeignKeys, RequireApproval: d.RequireApproval},
 		Branches: []*branch{main}}
@@ -122,5 +133,3 @@ func (e *Emulator) findLocked(organization, name string) *database {
 	}
 	return nil
 }
-
-func (db *database) touch(now time.Time) { db.UpdatedAt = now }

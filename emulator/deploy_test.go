@@ -432,3 +432,95 @@ func TestThreeWay(t *testing.T) {
 		}
 	})
 }
+
+// A branch lives on after its deployment: its next request is about what came
+// after.
+func TestSecondRequestOfABranch(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s := start(t, open, func(o *emulator.Options) { o.Knobs.RevertWindow = time.Hour })
+		s.seed()
+		s.branch("work")
+		s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+		n := s.open("work")
+		s.await(n, planetscale.StateReady)
+		s.deploy(n)
+		s.await(n, planetscale.StateCompletePendingRevert)
+		ok(s.shop.SkipRevert(t.Context(), n))(t)
+		s.sql("main", "ALTER TABLE users ADD COLUMN theirs int")
+		s.sql("work", "ALTER TABLE users ADD COLUMN more int")
+		n = s.open("work")
+		dr := s.await(n, planetscale.StateReady)
+		if ops := dr.Deployment.Operations; len(ops) != 1 || !strings.Contains(ops[0].DDLStatement, "more") || strings.Contains(ops[0].DDLStatement, "nick") || ops[0].CanDropData {
+			t.Errorf("operations: %+v", ops)
+		}
+		s.deploy(n)
+		s.await(n, planetscale.StateCompletePendingRevert)
+		ok(s.shop.RevertDeploy(t.Context(), n))(t)
+		s.await(n, planetscale.StateCompleteRevert)
+		// Reverted, it can be asked for again.
+		dr = s.await(s.open("work"), planetscale.StateReady)
+		if ops := dr.Deployment.Operations; len(ops) != 1 || !strings.Contains(ops[0].DDLStatement, "more") {
+			t.Errorf("operations after the revert: %+v", ops)
+		}
+	})
+}
+
+func TestInstant(t *testing.T) {
+	s := start(t, memory, func(o *emulator.Options) { o.Knobs.RevertWindow = time.Hour })
+	s.seed()
+	s.branch("work")
+	s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+	n := s.open("work")
+	if dr := s.await(n, planetscale.StateReady); !dr.Deployment.InstantDDLEligible {
+		t.Fatalf("not eligible: %+v", dr.Deployment.Operations)
+	}
+	ok(s.shop.Deploy(t.Context(), n, true))(t)
+	dr := s.await(n, planetscale.StateComplete)
+	if !dr.Deployment.InstantDDL || dr.Deployment.RevertRequest != nil || dr.State != planetscale.RequestClosed {
+		t.Errorf("%+v", dr.Deployment)
+	}
+	s.branch("index")
+	s.sql("index", "ALTER TABLE users ADD KEY nick (nick)")
+	n = s.open("index")
+	if dr := s.await(n, planetscale.StateReady); dr.Deployment.InstantDDLEligible {
+		t.Error("an index is eligible")
+	}
+	if _, err := s.shop.Deploy(t.Context(), n, true); !planetscale.IsRefused(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestControl(t *testing.T) {
+	s := start(t, memory)
+	if status, o := s.call("POST", "/_emulator/sql", `{"database":"shop","sql":"CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id)); INSERT INTO t VALUES (1), (2); SELECT COUNT(*) FROM t"}`); status != 200 || len(o["rows"].([]any)) != 1 {
+		t.Errorf("%d %v", status, o)
+	}
+	if status, o := s.call("POST", "/_emulator/sql", `{"database":"shop","sql":"SELECT nonsense FROM"}`); status != 422 {
+		t.Errorf("%d %v", status, o)
+	}
+	if status, o := s.call("POST", "/_emulator/sql", `{"database":"nowhere","sql":"SELECT 1"}`); status != 404 {
+		t.Errorf("%d %v", status, o)
+	}
+	before := s.e.Now()
+	if status, o := s.call("POST", "/_emulator/advance", `{"duration":"30m"}`); status != 200 || s.e.Now().Sub(before) < 30*time.Minute {
+		t.Errorf("%d %v", status, o)
+	}
+	for _, bad := range []string{`{"duration":"-1s"}`, `{"duration":"soon"}`, `{"duration":7}`} {
+		if status, o := s.call("POST", "/_emulator/advance", bad); status < 400 || status > 422 {
+			t.Errorf("%s: %d %v", bad, status, o)
+		}
+	}
+	if status, o := s.call("PATCH", "/_emulator/knobs", `{"revert_window":"30m"}`); status != 200 || o["revert_window"] != "30m0s" {
+		t.Errorf("%d %v", status, o)
+	}
+	p := s.password("main", "admin", time.Minute)
+	for _, path := range []string{"state", "events", "requests"} {
+		status, text := s.raw("GET", "/_emulator/"+path, "")
+		if status != 200 || strings.Contains(string(text), p.PlainText.Reveal()) || strings.Contains(string(text), ci.Secret) {
+			t.Errorf("%s: %d, or it tells a secret", path, status)
+		}
+	}
+	if status, _ := s.call("GET", "/_emulator/nothing", ""); status != 404 {
+		t.Error(status)
+	}
+}

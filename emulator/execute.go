@@ -206,6 +206,11 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 		b.Before = before
 		e.sawLocked(b, after)
 	}
+	// What the branch had is on the target now: its next request is about what
+	// comes after.
+	if b := db.branchByID(dr.BranchID); b != nil {
+		d.BaseSchema, b.Base = b.Base, d.BranchSchema
+	}
 	return nil
 }
 

@@ -74,10 +74,10 @@ type branch struct {
 	CreatedAt         time.Time   `json:"created_at"`
 	UpdatedAt         time.Time   `json:"updated_at"`
 	SchemaUpdatedAt   *time.Time  `json:"schema_updated_at,omitempty"`
-	Base              schemaID    `json:"base"`     // its schema when it was made
+	Base              schemaID    `json:"base"`     // its schema when it was made, or last deployed: what its changes are counted from
 	Seen              schemaID    `json:"seen"`     // its schema when last looked at
 	Before            schemaID    `json:"before"`   // before the last deployment into it
-	Snapshot          schemaID    `json:"snapshot"` // what the schema endpoint shows while that lags
+	Snapshot          schemaID    `json:"snapshot"` // its schema when it was made: what the schema endpoint shows while that lags
 	Passwords         []*password `json:"passwords"`
 	Stale             bool        `json:"stale"` // made from its parent's schema of before the last deployment
 
@@ -169,6 +169,7 @@ type deployment struct {
 	BranchSchema schemaID         `json:"branch_schema"`
 	TargetSchema schemaID         `json:"target_schema"` // before the deployment
 	WantSchema   schemaID         `json:"want_schema"`   // after it
+	BaseSchema   schemaID         `json:"base_schema"`   // of the branch before it
 	Operations   []*operation     `json:"operations,omitempty"`
 	Lint         []schema.Finding `json:"lint,omitempty"`
 	CheckErrors  string           `json:"check_errors,omitempty"`

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// longestTTL is how long a password may live, in seconds: a century.
+const longestTTL = 100 * 365 * 24 * 3600
+
 var roles = []string{"reader", "writer", "readwriter", "admin"}
 
 // newPasswordRequest is the body of POST passwords.
@@ -30,6 +33,8 @@ func (e *Emulator) createPasswordLocked(db *database, b *branch, n newPasswordRe
 		return nil, invalid("Role is not included in the list")
 	case n.TTL < 0:
 		return nil, invalid("Ttl must be greater than or equal to 0")
+	case n.TTL > longestTTL:
+		return nil, invalid("Ttl is too long")
 	case n.Replica:
 		return nil, unprocessable("Replica passwords can only be created for a branch with replicas.")
 	}

@@ -17,7 +17,9 @@ func TestRestart(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open opener) {
 		data := t.TempDir()
 		kept := func(dir string) (emulator.Engine, error) { return open(filepath.Join(data, "engine")) }
-		in := func(o *emulator.Options) { o.Data, o.Knobs = data, emulator.Knobs{Deploy: time.Hour, RevertWindow: 30 * time.Minute} }
+		in := func(o *emulator.Options) {
+			o.Data, o.Knobs = data, emulator.Knobs{Deploy: time.Hour, RevertWindow: 30 * time.Minute}
+		}
 		var n int
 		var id string
 		t.Run("before", func(t *testing.T) {

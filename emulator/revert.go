@@ -145,6 +145,9 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 	if b := db.branchByID(into); b != nil {
 		e.sawLocked(b, after)
 	}
+	if b := db.branchByID(dr.BranchID); b != nil && d.BaseSchema != "" && failed == nil {
+		b.Base = d.BaseSchema
+	}
 	d.Revert.FinishedAt = e.stamp()
 	if failed != nil {
 		e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())

@@ -51,7 +51,7 @@ func (s *schemas) get(id schemaID) (*schema.Schema, error) {
 }
 
 // connect opens a branch's MySQL database with all rights, past the front.
-func (e *Emulator) connect(ctx context.Context, branchID, database string) (*sql.DB, error) {
+func (e *Emulator) connect(ctx context.Context, branchID, database string, change ...func(*mysql.Config)) (*sql.DB, error) {
 	back, err := e.engine.Backend(ctx, branchID)
 	if err != nil {
 		return nil, err
@@ -63,6 +63,9 @@ func (e *Emulator) connect(ctx context.Context, branchID, database string) (*sql
 	c.InterpolateParams = true
 	c.Params = map[string]string{"foreign_key_checks": "0"}
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return back.Dial(ctx) }
+	for _, f := range change {
+		f(c)
+	}
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
 		return nil, err

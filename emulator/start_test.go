@@ -21,6 +21,7 @@ type stage struct {
 	e      *emulator.Emulator
 	client *planetscale.Client
 	shop   *planetscale.DB
+	pause  time.Duration // between two looks
 
 	mu     sync.Mutex
 	events []emulator.Event
@@ -32,7 +33,7 @@ var ci = emulator.Token{ID: "ciciciciciic", Secret: "pscale_tkn_ci", Name: "ci"}
 // an error fails the test.
 func start(t *testing.T, open opener, change ...func(*emulator.Options)) *stage {
 	t.Helper()
-	s := &stage{T: t}
+	s := &stage{T: t, pause: 5 * time.Millisecond}
 	engine, err := open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func (s *stage) until(what string, done func() bool) {
 		if done() {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(s.pause)
 	}
 	for _, ev := range s.seen() {
 		if ev.Kind == emulator.EventRequest && ev.Status == 200 {

@@ -21,7 +21,7 @@ type options struct {
 	MySQLListen   string        `name:"mysql-listen" default:"127.0.0.1:0" placeholder:"HOST:PORT" help:"Serve MySQL there. Port 0: any that is free."`
 	Organization  string        `default:"acme" help:"The organization to begin with."`
 	Database      []string      `sep:"none" placeholder:"NAME" help:"A database to begin with, with a production branch main that has safe migrations on. Repeatable. Default: shop."`
-	Token         []string      `sep:"none" placeholder:"ID:SECRET" help:"A service token to take. Repeatable. Default: $PMIG_EMULATOR_TOKEN; with neither, any token is taken."`
+	Token         []string      `sep:"none" placeholder:"ID:SECRET" help:"A service token to take; ID:SECRET:PERMISSION,... limits it. Repeatable. Default: $PMIG_EMULATOR_TOKEN; with neither, any token is taken."`
 	Engine        string        `default:"auto" enum:"auto,mariadb,memory" help:"What keeps the data: a MariaDB server per branch, or memory (needs nothing, and is not good for everything). auto: mariadb where it is installed."`
 	Data          string        `type:"path" placeholder:"DIR" help:"Keep everything there between runs. Default: a temporary folder, removed at the end."`
 	BranchReady   time.Duration `placeholder:"D" help:"How long a new branch takes to be ready."`
@@ -70,11 +70,15 @@ func (o *options) complete(environ []string) error {
 		}
 	}
 	for _, t := range o.Token {
-		id, secret, ok := strings.Cut(t, ":")
-		if !ok || id == "" || secret == "" {
+		parts := strings.Split(t, ":")
+		if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
 			return errors.New("a token is written ID:SECRET") // not the value: it may be a secret
 		}
-		o.tokens = append(o.tokens, emulator.Token{ID: id, Secret: secret})
+		token := emulator.Token{ID: parts[0], Secret: parts[1]}
+		if len(parts) == 3 {
+			token.Permissions = strings.Split(parts[2], ",")
+		}
+		o.tokens = append(o.tokens, token)
 	}
 	for name, d := range map[string]time.Duration{"--branch-ready": o.BranchReady, "--diff-delay": o.DiffDelay, "--deploy-delay": o.DeployDelay, "--revert-window": o.RevertWindow} {
 		if d < 0 {
