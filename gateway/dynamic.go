@@ -9,7 +9,7 @@ func (c *classifier) setting(sql string, w *words) kind {
 	case w.t.oneOf("GLOBAL", "PERSIST", "PERSIST_ONLY", "PASSWORD", "ROLE", "DEFAULT", "RESOURCE"):
 		return kind{class: Other}
 	case w.t.is("STATEMENT"):
-		if w.seek("FOR") {
+		if len(sql) <= longText && w.seek("FOR") {
 			w.advance()
 			return c.classify(w.rest())
 		}

@@ -238,9 +238,7 @@ func TestRecordNeverOverlaps(t *testing.T) {
 }
 
 func TestClosesWithContext(t *testing.T) {
-	if server == nil {
-		t.Skip("mariadbd is not installed")
-	}
+	startServer(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	g, err := gateway.Start(ctx, gateway.Options{Backend: mysqlproxy.Backend{Dial: server.Dial, User: "root"}, Database: "mysql"})
 	if err != nil {

@@ -16,24 +16,41 @@ import (
 	"github.com/pmig/pmig/mysqlproxy"
 )
 
-// server is the MariaDB that all tests share; nil where there is none.
-var server *mariadb.Server
+// server is the MariaDB that all tests share, once startServer has run.
+var (
+	server    *mariadb.Server
+	serverDir string
+	starting  sync.Once
+)
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if server != nil {
+		server.Stop()
+	}
+	os.RemoveAll(serverDir)
+	os.Exit(code)
+}
 
-func run(m *testing.M) int {
-	if _, err := mariadb.Find(); err == nil {
+// startServer gives the test a server, or skips it where none is installed.
+func startServer(t testing.TB) {
+	t.Helper()
+	if _, err := mariadb.Find(); err != nil {
+		t.Skip("mariadbd is not installed")
+	}
+	starting.Do(func() {
 		dir, err := os.MkdirTemp("", "gateway")
 		if err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		serverDir = dir
 		if server, err = mariadb.Start(context.Background(), mariadb.Options{Dir: dir}); err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
-		defer server.Stop()
+	})
+	if server == nil {
+		t.Fatal("the server did not start")
 	}
-	return m.Run()
 }
 
 // branch is a database of a test's own with a gateway before it.
@@ -70,9 +87,7 @@ func exec(t testing.TB, db interface {
 
 func newBranch(t testing.TB, edit func(*gateway.Options)) *branch {
 	t.Helper()
-	if server == nil {
-		t.Skip("mariadbd is not installed")
-	}
+	startServer(t)
 	b := &branch{t: t, name: fmt.Sprintf("shop%d", time.Now().UnixNano())}
 	exec(t, open(t, server.DSN("")), "CREATE DATABASE "+b.name)
 	b.direct = open(t, server.DSN(b.name))

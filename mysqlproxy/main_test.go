@@ -23,33 +23,48 @@ import (
 	"github.com/pmig/pmig/mysqlproxy"
 )
 
-// server is the MariaDB that all tests share; nil where there is none.
-var server *mariadb.Server
+// server is the MariaDB that all tests share, once startServer has run.
+var (
+	server    *mariadb.Server
+	serverDir string
+	starting  sync.Once
+)
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if server != nil {
+		server.Stop()
+	}
+	os.RemoveAll(serverDir)
+	os.Exit(code)
+}
 
-func run(m *testing.M) int {
-	if _, err := mariadb.Find(); err == nil {
+// startServer gives the test a server, or skips it where none is installed.
+func startServer(t testing.TB) {
+	t.Helper()
+	if _, err := mariadb.Find(); err != nil {
+		t.Skip("mariadbd is not installed")
+	}
+	starting.Do(func() {
 		dir, err := os.MkdirTemp("", "mysqlproxy")
 		if err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		serverDir = dir
 		if server, err = mariadb.Start(context.Background(), mariadb.Options{Dir: dir, Port: -1}); err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
-		defer server.Stop()
+	})
+	if server == nil {
+		t.Fatal("the server did not start")
 	}
-	return m.Run()
 }
 
 // database makes an empty database of its own for a test, and gives a direct
 // connection to it.
 func database(t testing.TB) (*sql.DB, string) {
 	t.Helper()
-	if server == nil {
-		t.Skip("mariadbd is not installed")
-	}
+	startServer(t)
 	name := fmt.Sprintf("t%d", time.Now().UnixNano())
 	root := open(t, server.DSN(""))
 	exec(t, root, "CREATE DATABASE "+name)

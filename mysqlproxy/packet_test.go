@@ -17,7 +17,7 @@ func bytesWire(b []byte) (*wire, *bytes.Buffer) {
 // every way there is, with the held part ending everywhere.
 func TestMessagesOfAllLengths(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcde"), (2*maxChunk+100)/15+1)
-	for _, size := range []int{0, 1, 5000, maxChunk - 1, maxChunk, maxChunk + 1, 2 * maxChunk} {
+	for _, size := range []int{0, 1, 5000, maxChunk - 1, maxChunk, maxChunk + 1} {
 		w, out := bytesWire(nil)
 		if err := w.write(body[:size]); err != nil {
 			t.Fatal(err)
@@ -35,7 +35,7 @@ func TestMessagesOfAllLengths(t *testing.T) {
 		if dst.w.Flush(); !bytes.Equal(out.Bytes(), sent) {
 			t.Errorf("%d bytes are not copied whole", size)
 		}
-		for _, limit := range []int{1, 4096, maxChunk - 1, maxChunk, maxChunk + 1, 3 * maxChunk} {
+		for _, limit := range []int{1, 4096, maxChunk, 2 * maxChunk} {
 			src, _ := bytesWire(sent)
 			head, rest, err := src.readHead(limit)
 			if err != nil || len(head) != min(size, limit) || rest.more() != (size > limit) || !bytes.Equal(head, body[:len(head)]) {
