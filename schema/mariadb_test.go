@@ -73,7 +73,7 @@ func (l *lab) database(t testing.TB, name string) *sql.DB {
 	t.Helper()
 	server := l.start(t)
 	root := open(t, server.DSN(""))
-	exec(t, root, "SET GLOBAL innodb_flush_log_at_trx_commit = 0",
+	exec(t, root,
 		"DROP DATABASE IF EXISTS `"+name+"`", "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4")
 	root.Close()
 	dsn := server.DSN(name)

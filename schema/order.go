@@ -12,6 +12,9 @@ import (
 // order is the order in which the statements work one by one. Finding it means trying permutations of those that depend
 // on each other, so it is bounded; what is left then is drops, alters, creates, which works without foreign key checks.
 func order(before *schemadiff.Schema, diff *schemadiff.SchemaDiff) []schemadiff.EntityDiff {
+	if diffs := diff.UnorderedDiffs(); !diff.HasDependencies() || allCreate(diffs) {
+		return parentsLast(before, slices.Clone(diffs)) // creations come in order already
+	}
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -20,6 +23,16 @@ func order(before *schemadiff.Schema, diff *schemadiff.SchemaDiff) []schemadiff.
 		diffs = slices.Clone(diff.UnorderedDiffs())
 	}
 	return parentsLast(before, diffs)
+}
+
+func allCreate(diffs []schemadiff.EntityDiff) bool {
+	return !slices.ContainsFunc(diffs, func(d schemadiff.EntityDiff) bool {
+		switch d.(type) {
+		case *schemadiff.CreateTableEntityDiff, *schemadiff.CreateViewEntityDiff:
+			return false
+		}
+		return true
+	})
 }
 
 // parentsLast moves the drop of a table behind the statements that drop or change the tables which refer to it:
