@@ -46,7 +46,10 @@ var setUpLibrary sync.Once
 func NewMemory(dir string) (*Memory, error) {
 	setUpLibrary.Do(func() {
 		gms.GlobalSchemaFormatter = schemaText{&gms.MySqlSchemaFormatter{}}
-		_ = gms.SystemVariables.AssignValues(map[string]any{"version": engineVersion}) // it fails for unknown names only
+		_ = gms.SystemVariables.AssignValues(map[string]any{ // it fails for unknown names only
+			"version":          engineVersion,
+			"collation_server": "utf8mb4_0900_ai_ci", "collation_connection": "utf8mb4_0900_ai_ci",
+		})
 		logrus.SetLevel(logrus.PanicLevel)
 		nothing, nothingf := func(...any) {}, func(string, ...any) {}
 		vitesslog.Info, vitesslog.Warning, vitesslog.Error = nothing, nothing, nothing
@@ -78,9 +81,9 @@ func (e *Memory) Name() string { return "memory" }
 func (e *Memory) Limits() []string {
 	return []string{
 		"transactions are not MySQL's: there is one writer at a time on a branch, and reads see what was last committed",
-		"savepoints, partitions, functional and invisible indexes and ADD COLUMN (a, b) are refused",
+		"savepoints, FOR SHARE, NOWAIT, functional and invisible indexes and ADD (a, b) are refused; partitions are forgotten",
 		"a UNIQUE key does not ignore case, whatever the collation",
-		"some of information_schema is not MySQL's: knex cannot rename columns, and Django needs a real server",
+		"some of information_schema is not MySQL's: Django, for one, needs a real server",
 		"it is slow on many rows: 100 000 take a minute and a half",
 	}
 }

@@ -34,6 +34,9 @@ func (e *Memory) newBranch(ctx context.Context, id, database string, statements 
 	provider := memory.NewDBProvider(db)
 	b := &memoryBranch{id: id, database: database, provider: provider, pipes: newPipeListener(), wake: e.dirty}
 	b.engine = sqle.NewDefault(provider)
+	if err := db.SetCollation(b.context(ctx), gms.Collation_utf8mb4_0900_ai_ci); err != nil { // MySQL 8's default
+		return nil, err
+	}
 	b.guard = &memoryGuard{branch: b, writer: make(chan struct{}, 1), sessions: map[uint32]*memorySession{}}
 	if err := b.load(ctx, statements); err != nil {
 		b.close()

@@ -31,8 +31,8 @@ type memoryGuard struct {
 }
 
 type memorySession struct {
-	session *memory.Session
-	writing bool // it holds the branch's writer lock
+	session *memory.Session // nil before the first statement
+	writing bool            // it holds the branch's writer lock
 }
 
 // lockWait is InnoDB's default lock wait timeout.
@@ -43,20 +43,20 @@ func (g *memoryGuard) newSession(ctx context.Context, c *vitess.Conn, addr strin
 	if err != nil {
 		return nil, err
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if old, ok := g.sessions[c.ConnectionID]; ok {
-		old.session = s.(*memory.Session)
-	} else {
-		g.sessions[c.ConnectionID] = &memorySession{session: s.(*memory.Session)}
-	}
+	g.session(c).session = s.(*memory.Session)
 	return s, nil
 }
 
+// session is a connection's; only that connection's goroutine uses it.
 func (g *memoryGuard) session(c *vitess.Conn) *memorySession {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.sessions[c.ConnectionID]
+	s, ok := g.sessions[c.ConnectionID]
+	if !ok {
+		s = &memorySession{}
+		g.sessions[c.ConnectionID] = s
+	}
+	return s
 }
 
 // ConnectionClosed lets go of what the connection held; an open transaction is thereby rolled back.
@@ -79,7 +79,7 @@ func (g *memoryGuard) ComResetConnection(c *vitess.Conn) error {
 }
 
 func (g *memoryGuard) release(s *memorySession) {
-	if s != nil && s.writing {
+	if s.writing {
 		s.writing = false
 		<-g.writer
 	}
@@ -157,8 +157,8 @@ func (g *memoryGuard) locked(ctx context.Context, c *vitess.Conn, query string, 
 	}
 	s := g.session(c)
 	writes := !readsOnly(query)
-	held := s != nil && s.writing
-	if writes && s != nil && !held && !endsTransaction(query) {
+	held := s.writing
+	if writes && !held && !endsTransaction(query) {
 		select {
 		case g.writer <- struct{}{}:
 		default:
@@ -182,11 +182,8 @@ func (g *memoryGuard) locked(ctx context.Context, c *vitess.Conn, query string, 
 		g.fresh(s)
 	}
 	err := run()
-	if s = g.session(c); s == nil { // its first statement made the session
-		return err
-	}
-	if !inTransaction(s.session) {
-		if tx := s.session.GetTransaction(); tx != nil { // a statement that failed leaves its own behind
+	if !s.inTransaction() {
+		if tx := s.transaction(); tx != nil { // a statement that failed leaves its own behind
 			_ = s.session.Rollback(nil, tx)
 			s.session.SetTransaction(nil)
 		}
@@ -200,10 +197,10 @@ func (g *memoryGuard) locked(ctx context.Context, c *vitess.Conn, query string, 
 
 // fresh lets a session that has written nothing see what others have committed since its last statement.
 func (g *memoryGuard) fresh(s *memorySession) {
-	if s == nil || s.writing && inTransaction(s.session) {
+	if s.writing && s.inTransaction() {
 		return
 	}
-	if tx := s.session.GetTransaction(); tx != nil {
+	if tx := s.transaction(); tx != nil {
 		kind := gms.ReadWrite
 		if tx.IsReadOnly() {
 			kind = gms.ReadOnly
@@ -214,14 +211,22 @@ func (g *memoryGuard) fresh(s *memorySession) {
 	}
 }
 
-func inTransaction(s *memory.Session) bool {
-	if s.GetTransaction() == nil {
+func (s *memorySession) transaction() gms.Transaction {
+	if s.session == nil {
+		return nil
+	}
+	return s.session.GetTransaction()
+}
+
+// inTransaction says that the session has begun a transaction, and not just a statement.
+func (s *memorySession) inTransaction() bool {
+	if s.transaction() == nil {
 		return false
 	}
-	if s.GetIgnoreAutoCommit() {
+	if s.session.GetIgnoreAutoCommit() {
 		return true
 	}
-	on, err := s.GetSessionVariable(gms.NewEmptyContext(), gms.AutoCommitSessionVar)
+	on, err := s.session.GetSessionVariable(gms.NewEmptyContext(), gms.AutoCommitSessionVar)
 	if err != nil {
 		return true
 	}

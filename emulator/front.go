@@ -99,7 +99,7 @@ func (e *Emulator) login(ctx context.Context, a mysqlproxy.Attempt) (*mysqlproxy
 	}()
 	return &mysqlproxy.Session{
 		Backend: backend,
-		Handler: &frontHandler{emulator: e, user: a.User, access: access},
+		Handler: &frontHandler{emulator: e, user: a.User, access: access, backend: backend},
 		MapDatabase: func(name string) string {
 			real, _ := realDatabase(name, access.Database)
 			return real

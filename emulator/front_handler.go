@@ -15,6 +15,9 @@ type frontHandler struct {
 
 	text    string // the last text looked at; prepared statements come again and again
 	actions []action
+
+	backend   mysqlproxy.Backend
+	isolation string // what the session has set, as MySQL writes it
 }
 
 // Statement decides whether a statement may pass.
@@ -39,8 +42,10 @@ func (h *frontHandler) Statement(st *mysqlproxy.Statement) mysqlproxy.Verdict {
 		}
 		answered = answered && a.kind == locking
 	}
-	// LOCK TABLES is taken and excludes nobody, as on the platform.
-	return mysqlproxy.Verdict{OK: answered}
+	if answered { // LOCK TABLES is taken and excludes nobody, as on the platform
+		return mysqlproxy.Verdict{OK: true}
+	}
+	return h.variables(st)
 }
 
 // Finished has nothing to do: the core looks at a branch's schema whenever somebody asks for what depends on it.
