@@ -38,7 +38,7 @@ func (c *classifier) byWords(sql string) kind {
 		}
 		return kind{class: Read}
 	case "SELECT", "VALUES", "TABLE":
-		return c.query(sql, w)
+		return c.query(sql)
 	case "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "HELP", "HANDLER", "CHECKSUM", "CHECK":
 		return kind{class: Read}
 	case "ANALYZE":
@@ -85,7 +85,7 @@ func (c *classifier) byWords(sql string) kind {
 }
 
 // query is a SELECT or its like; one INTO @variable may hold SQL for later.
-func (c *classifier) query(sql string, w *words) kind {
+func (c *classifier) query(sql string) kind {
 	k := kind{class: Read}
 	if mentionsLock(sql) && callsLock(sql) {
 		k.class = Lock
