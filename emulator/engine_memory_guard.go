@@ -314,12 +314,3 @@ func numbered(err error) error {
 	}
 	return err
 }
-
-// splitFirst takes the first statement off a text with several.
-func splitFirst(text string) (first, rest string) {
-	first, rest, err := statementParser.SplitStatement(text)
-	if err != nil {
-		return text, ""
-	}
-	return first, strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(rest), ";"))
-}

@@ -45,13 +45,11 @@ func syntaxError(near string) action {
 // classify says what the statements of a text do. What Vitess's parser does not understand is judged by its first words, and
 // refused when these are unknown: the engine may know statements that MySQL does not have.
 func classify(text string) []action {
-	text = openComments(text)
-	pieces, err := statementParser.SplitStatementToPieces(text)
-	if err != nil { // a quote that does not end: judge each part that might be a statement
-		pieces = strings.Split(text, ";")
-	}
+	rest := openComments(text)
 	actions := []action{}
-	for _, piece := range pieces {
+	for rest != "" {
+		var piece string
+		piece, rest = splitFirst(rest)
 		if firstWord(piece) == "" {
 			continue
 		}

@@ -151,7 +151,7 @@ func FuzzClassify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var joined strings.Builder
-		segments(text, func(_ segment, part string) { joined.WriteString(part) })
+		segments(text, func(_ segment, part string) bool { joined.WriteString(part); return true })
 		if joined.String() != text {
 			t.Fatalf("segments of %q give %q", text, joined.String())
 		}

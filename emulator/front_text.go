@@ -12,17 +12,17 @@ const (
 	executed // /*! ... */: a comment that the server runs
 )
 
-// segments walks over a text; it is what a tokenizer sees before it knows any word. Text that ends in the middle of a string or
-// comment is a segment like any other.
-func segments(text string, each func(segment, string)) {
-	start := 0
+// segments walks over a text until each says false; it is what a tokenizer sees before it knows any word. Text that ends in the
+// middle of a string or comment is a segment like any other.
+func segments(text string, each func(segment, string) bool) {
+	start, more := 0, true
 	emit := func(kind segment, end int) {
-		if end > start {
-			each(kind, text[start:end])
+		if more && end > start {
+			more = each(kind, text[start:end])
 		}
 		start = end
 	}
-	for i := 0; i < len(text); {
+	for i := 0; more && i < len(text); {
 		rest := text[i:]
 		switch {
 		case rest[0] == '\'' || rest[0] == '"' || rest[0] == '`':
@@ -53,7 +53,9 @@ func segments(text string, each func(segment, string)) {
 			i++
 		}
 	}
-	emit(code, len(text))
+	if more {
+		emit(code, len(text))
+	}
 }
 
 // quotedLength is the length of the string or quoted name that a text begins with.
@@ -79,7 +81,7 @@ func openComments(text string) string {
 		return text
 	}
 	var b strings.Builder
-	segments(text, func(s segment, part string) {
+	segments(text, func(s segment, part string) bool {
 		switch s {
 		case comment:
 			b.WriteByte(' ')
@@ -90,19 +92,39 @@ func openComments(text string) string {
 		default:
 			b.WriteString(part)
 		}
+		return true
 	})
 	return b.String()
+}
+
+// splitFirst takes the first statement off a text with several. (The parser's own splitter panics on some broken strings.)
+func splitFirst(text string) (first, rest string) {
+	at, end := 0, -1
+	segments(text, func(s segment, part string) bool {
+		if s == code {
+			if i := strings.IndexByte(part, ';'); i >= 0 {
+				end = at + i
+			}
+		}
+		at += len(part)
+		return end < 0
+	})
+	if end < 0 {
+		return text, ""
+	}
+	return text[:end], strings.TrimSpace(text[end+1:])
 }
 
 // withoutStrings leaves the quoted parts of a text out.
 func withoutStrings(text string) string {
 	var b strings.Builder
-	segments(text, func(s segment, part string) {
+	segments(text, func(s segment, part string) bool {
 		if s == code {
 			b.WriteString(part)
 		} else {
 			b.WriteByte(' ')
 		}
+		return true
 	})
 	return b.String()
 }
@@ -112,10 +134,9 @@ func skipSpace(text string) string {
 	text = strings.TrimLeft(text, " \t\r\n\f\v;")
 	for text != "" {
 		first, n := code, 0
-		segments(text, func(s segment, part string) {
-			if n == 0 {
-				first, n = s, len(part)
-			}
+		segments(text, func(s segment, part string) bool {
+			first, n = s, len(part)
+			return false
 		})
 		if first != comment {
 			break
