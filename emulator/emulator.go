@@ -78,10 +78,7 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 // begin makes what the options ask for and resumes what was going on.
 func (e *Emulator) begin(ctx context.Context) error {
 	e.mu.Lock()
-	if e.world.Knobs == nil || e.options.Knobs != (Knobs{}) {
-		k := e.options.Knobs
-		e.world.Knobs = &k
-	}
+	e.world.Knobs = e.options.Knobs
 	for i := range e.options.Faults {
 		if _, err := e.addFaultLocked(e.options.Faults[i]); err != nil {
 			e.mu.Unlock()
@@ -145,8 +142,7 @@ func (e *Emulator) Close() error {
 // commitLocked keeps what was changed, and wakes whoever waits for a change.
 // Every change is committed before it is answered.
 func (e *Emulator) commitLocked() error {
-	close(e.changed)
-	e.changed = make(chan struct{})
+	e.wakeLocked()
 	if e.store == nil {
 		return nil
 	}
@@ -155,6 +151,12 @@ func (e *Emulator) commitLocked() error {
 		return fmt.Errorf("save the state: %w", err)
 	}
 	return nil
+}
+
+// wakeLocked wakes whoever waits for a change.
+func (e *Emulator) wakeLocked() {
+	close(e.changed)
+	e.changed = make(chan struct{})
 }
 
 // work is something going on in the background for one branch or one deploy

@@ -152,41 +152,42 @@ type operationError struct {
 func (e *operationError) Error() string { return e.op.Change.SQL + ": " + e.err.Error() }
 func (e *operationError) Unwrap() error { return e.err }
 
-// execute runs a deployment's statements on its target, each once. A process
-// that ended between a statement and its record is recognised by the target's
-// schema: a statement whose table is already as wanted is not run again.
+// execute runs a deployment's statements on its target, one after the other. A
+// process that ended in the middle does not know which of them it had run: the
+// next one asks the target, and runs what is missing.
 func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest) error {
 	e.mu.Lock()
 	d := &dr.Deployment
-	operations, into, before, want := d.Operations, dr.IntoID, d.TargetSchema, d.WantSchema
+	resumed, keep, before, want := d.Executing, d.Revert != nil, d.TargetSchema, d.WantSchema
+	statements := make([]statement, len(d.Operations))
+	for i, op := range d.Operations {
+		statements[i] = statement{op.Change, op}
+	}
+	d.Executing = true
+	err := e.commitLocked()
 	e.mu.Unlock()
-	wanted, err := e.schemas.get(want)
 	if err != nil {
 		return err
 	}
-	digests := wanted.Digests()
-	_, now, err := e.look(ctx, into, db.Name)
-	if err != nil {
-		return err
+	if resumed {
+		if statements, err = e.missing(ctx, db, dr, want); err != nil {
+			return err
+		}
 	}
-	current := now.Digests()
-	conn, err := e.connect(ctx, into, db.Name)
+	conn, err := e.connect(ctx, dr.IntoID, db.Name)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	keep := dr.Deployment.Revert != nil
-	for _, op := range operations {
-		if op.State == "complete" {
-			continue
-		}
-		if t := op.Change.Table; current[t] != digests[t] || only(operations, t) > 1 {
-			if err := run(ctx, conn, op, keep); err != nil {
-				return &operationError{op, err}
+	for _, s := range statements {
+		if err := s.run(ctx, conn, keep); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			return &operationError{s.op, err}
 		}
 		e.mu.Lock()
-		op.State, op.UpdatedAt = "complete", e.nowLocked()
+		s.op.State, s.op.UpdatedAt = "complete", e.nowLocked()
 		err := e.commitLocked()
 		e.mu.Unlock()
 		if err != nil {
@@ -196,13 +197,16 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 	if err := e.engine.Flush(ctx); err != nil {
 		return err
 	}
-	after, _, err := e.look(ctx, into, db.Name)
+	after, _, err := e.look(ctx, dr.IntoID, db.Name)
 	if err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if b := db.branchByID(into); b != nil {
+	for _, op := range d.Operations {
+		op.State = "complete"
+	}
+	if b := db.branchByID(dr.IntoID); b != nil {
 		b.Before = before
 		e.sawLocked(b, after)
 	}
@@ -214,24 +218,49 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 	return nil
 }
 
-func only(operations []*operation, table string) (n int) {
-	for _, op := range operations {
-		if op.Change.Table == table {
-			n++
-		}
-	}
-	return n
+// statement is a change to be run, and the operation that it belongs to.
+type statement struct {
+	change schema.Change
+	op     *operation
 }
 
-// run executes one statement.
-func run(ctx context.Context, conn *sql.DB, op *operation, keep bool) error {
-	if keep && op.Change.DropsData {
-		if err := keepRows(ctx, conn, op); err != nil {
+// run executes the statement.
+func (s statement) run(ctx context.Context, conn *sql.DB, keep bool) error {
+	if keep && s.change.DropsData {
+		if err := keepRows(ctx, conn, s.op); err != nil {
 			return fmt.Errorf("keep rows for a revert: %w", err)
 		}
 	}
-	_, err := conn.ExecContext(ctx, op.Change.SQL)
+	_, err := conn.ExecContext(ctx, s.change.SQL)
 	return err
+}
+
+// missing is what a deployment that was cut short has still to do.
+func (e *Emulator) missing(ctx context.Context, db *database, dr *deployRequest, want schemaID) ([]statement, error) {
+	wanted, err := e.schemas.get(want)
+	if err != nil {
+		return nil, err
+	}
+	_, now, err := e.look(ctx, dr.IntoID, db.Name)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := schema.Diff(now, wanted)
+	if err != nil {
+		return nil, err
+	}
+	operations := dr.Deployment.Operations
+	var statements []statement
+	for _, c := range changes {
+		op := operations[0]
+		for _, o := range operations {
+			if o.Change.Table == c.Table && (o.Change.DropsData == c.DropsData || op.Change.Table != c.Table) {
+				op = o
+			}
+		}
+		statements = append(statements, statement{c, op})
+	}
+	return statements, nil
 }
 
 // inverse is what takes a deployment back.

@@ -112,11 +112,7 @@ type Unknowns struct {
 func (e *Emulator) AddFault(f Fault) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	id, err := e.addFaultLocked(f)
-	if err != nil {
-		return 0, err
-	}
-	return id, e.commitLocked()
+	return e.addFaultLocked(f)
 }
 
 func (e *Emulator) addFaultLocked(f Fault) (int, error) {
@@ -153,23 +149,22 @@ func (e *Emulator) RemoveFault(id int) error {
 	if id != 0 && n == len(e.world.Faults) {
 		return errNotFound
 	}
-	return e.commitLocked()
+	return nil
 }
 
 // SetUnknowns answers the open questions about the platform.
-func (e *Emulator) SetUnknowns(u Unknowns) error {
+func (e *Emulator) SetUnknowns(u Unknowns) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.world.Unknowns = u
-	return e.commitLocked()
 }
 
 // SetKnobs changes the times that things take, from now on.
-func (e *Emulator) SetKnobs(k Knobs) error {
+func (e *Emulator) SetKnobs(k Knobs) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.world.Knobs = &k
-	return e.commitLocked()
+	e.world.Knobs = k
+	e.wakeLocked()
 }
 
 // takeFaultLocked is the fault of a kind that happens now to a subject, if any.

@@ -18,7 +18,6 @@ func (c *call) fault(kinds ...FaultKind) *Fault {
 	f := c.e.takeRequestFaultLocked(kinds, c.r.Method, c.r.URL.Path)
 	if f != nil {
 		c.record.Fault = f.Do
-		_ = c.e.commitLocked() // counts: told as an event if it fails
 	}
 	return f
 }

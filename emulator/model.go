@@ -13,13 +13,15 @@ import (
 type world struct {
 	FormatVersion int             `json:"format_version"`
 	Offset        time.Duration   `json:"clock_offset"` // how far the clock was advanced by hand
-	Knobs         *Knobs          `json:"knobs,omitempty"`
 	Organizations []*organization `json:"organizations"`
-	Faults        []*Fault        `json:"faults,omitempty"`
-	LastFault     int             `json:"last_fault"`
 	LastQueued    int             `json:"last_queued"`
-	Unknowns      Unknowns        `json:"unknowns"`
-	Dropping      []string        `json:"dropping,omitempty"` // ids of deleted branches that the engine may still hold
+	Dropping      []string        `json:"dropping,omitempty"` // ids of branches that are no more, which the engine may still hold
+
+	// Of this process, not of the platform: a restart begins with the options'.
+	Knobs     Knobs    `json:"-"`
+	Unknowns  Unknowns `json:"-"`
+	Faults    []*Fault `json:"-"`
+	LastFault int      `json:"-"`
 }
 
 type organization struct {
@@ -170,6 +172,7 @@ type deployment struct {
 	TargetSchema schemaID         `json:"target_schema"` // before the deployment
 	WantSchema   schemaID         `json:"want_schema"`   // after it
 	BaseSchema   schemaID         `json:"base_schema"`   // of the branch before it
+	Executing    bool             `json:"executing"`     // statements have been sent to the target
 	Operations   []*operation     `json:"operations,omitempty"`
 	Lint         []schema.Finding `json:"lint,omitempty"`
 	CheckErrors  string           `json:"check_errors,omitempty"`

@@ -117,8 +117,8 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 	for _, op := range operations {
 		if fault != nil {
 			failed = fmt.Errorf("%s", fault.text("the revert was told to fail"))
-		} else if _, failed = conn.ExecContext(ctx, op.Change.SQL); failed == nil {
-			failed = bringBack(ctx, conn, was, op)
+		} else {
+			_, failed = conn.ExecContext(ctx, op.Change.SQL)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -132,6 +132,14 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 		if failed != nil {
 			break
 		}
+	}
+	for _, op := range was {
+		if failed == nil && op.Change.DropsData {
+			failed = bringBack(ctx, conn, op)
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if err := e.engine.Flush(ctx); err != nil {
 		return err
@@ -160,14 +168,11 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 }
 
 // bringBack fills what a revert has made again with the rows kept of it: a
-// dropped table wholly, dropped columns by the table's primary key.
-func bringBack(ctx context.Context, conn *sql.DB, was []*operation, op *operation) error {
-	i := slices.IndexFunc(was, func(o *operation) bool { return o.Change.Table == op.Change.Table && o.Change.DropsData })
-	if i < 0 {
-		return nil
-	}
-	from, table := quote(kept(was[i])), quote(op.Change.Table)
-	if op.Change.Verb == "CREATE" {
+// dropped table wholly, dropped columns by the table's primary key. Done twice
+// it does the same.
+func bringBack(ctx context.Context, conn *sql.DB, op *operation) error {
+	from, table := quote(kept(op)), quote(op.Change.Table)
+	if op.Change.Verb == "DROP" {
 		cols, err := columns(ctx, conn, op.Change.Table)
 		if err != nil {
 			return err
@@ -179,22 +184,19 @@ func bringBack(ctx context.Context, conn *sql.DB, was []*operation, op *operatio
 			}
 		}
 		names := strings.Join(list, ", ")
-		_, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", table, names, names, from))
+		_, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT IGNORE INTO %s (%s) SELECT %s FROM %s", table, names, names, from))
 		return err
 	}
 	key, err := primaryKey(ctx, conn, op.Change.Table)
-	if err != nil || len(key) == 0 {
+	if err != nil || len(key) == 0 || len(op.Change.Dropped) == 0 {
 		return err
 	}
 	var set, on []string
-	for _, c := range was[i].Change.Dropped {
+	for _, c := range op.Change.Dropped {
 		set = append(set, fmt.Sprintf("t.%s = k.%s", quote(c), quote(c)))
 	}
 	for _, c := range key {
 		on = append(on, fmt.Sprintf("t.%s = k.%s", quote(c), quote(c)))
-	}
-	if len(set) == 0 {
-		return nil
 	}
 	_, err = conn.ExecContext(ctx, fmt.Sprintf("UPDATE %s t JOIN %s k ON %s SET %s", table, from, strings.Join(on, " AND "), strings.Join(set, ", ")))
 	return err
