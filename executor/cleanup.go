@@ -188,6 +188,7 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 	if errors.Is(err, errLost) {
 		if r.lease != nil {
 			r.lease.stop()
+			r.lease.access.Leave()
 			r.lease = nil
 		}
 		r.facts.Finished, r.facts.Ended = true, "lost the lead"

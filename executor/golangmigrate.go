@@ -19,7 +19,7 @@ import (
 
 // golangMigrate runs a golang-migrate folder in this process, with the library
 // itself, through the gateway like every other tool.
-func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []planner.Migration, at gateway.Endpoint) error {
+func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []planner.Migration, at gateway.Endpoint, dial func(context.Context) (net.Conn, error)) error {
 	files, err := iofs.New(seen.FS, ".")
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
@@ -27,6 +27,9 @@ func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []p
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
 	cfg.User, cfg.Passwd, cfg.DBName = at.User, at.Password, at.Database
+	if dial != nil {
+		cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	}
 	cfg.MultiStatements = true // a migration file holds several
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

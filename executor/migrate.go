@@ -91,7 +91,7 @@ func (r *Run) gate(ctx context.Context, src planner.Source, spec migration.Spec)
 	if err != nil {
 		return nil, err
 	}
-	o := gateway.Options{Database: src.Keyspace, History: spec.Tables()}
+	o := gateway.Options{Database: src.Keyspace, History: spec.Tables(), Listen: r.Listen}
 	o.Backend.Dial, o.Backend.TLS = dial, tls
 	o.Backend.User, o.Backend.Password, o.Backend.Database = p.Username, p.PlainText.Reveal(), src.Keyspace
 	return gateway.Start(ctx, o)
@@ -101,7 +101,7 @@ func (r *Run) gate(ctx context.Context, src planner.Source, spec migration.Spec)
 // process. It returns the names of the variables that were kept from the child.
 func (r *Run) runTool(ctx context.Context, src planner.Source, seen planner.ObservedSource, at gateway.Endpoint) (withheld []string, err error) {
 	if len(src.Command) == 0 && seen.Spec.Tool.InProcess {
-		return nil, golangMigrate(ctx, seen, src.Pending, at)
+		return nil, golangMigrate(ctx, seen, src.Pending, at, r.DialGate)
 	}
 	cmd, err := r.Command(src.Name, at)
 	if err != nil {

@@ -38,10 +38,14 @@ type Run struct {
 	Dial    Dial
 	Command func(source string, at gateway.Endpoint) (Command, error)
 	Exec    func(context.Context, Command) error
-	Journal Journal
-	Key     state.Key
-	Lock    func(context.Context, state.Key, string) (func() error, error)
-	Event   func(Event)
+	// Listen opens the gateway's port and DialGate reaches it from this process;
+	// nil is any free port on loopback, and TCP.
+	Listen   func() (net.Listener, error)
+	DialGate func(context.Context) (net.Conn, error)
+	Journal  Journal
+	Key      state.Key
+	Lock     func(context.Context, state.Key, string) (func() error, error)
+	Event    func(Event)
 
 	// Check compares the plan about to be carried out with one that a person
 	// has seen; nil where there is none. It gives a *Error of Outcome Stale.
@@ -224,8 +228,8 @@ func (r *Run) walk(ctx context.Context, from planner.Kind) error {
 	steps := r.steps()
 	for i := index(steps, from); i < len(steps); i++ {
 		s := steps[i]
-		if len(r.facts.Changes) == 0 && r.facts.Checked && shipsSchema(s.kind) {
-			continue // nothing to deploy: only the history is to be written
+		if r.onlyHistory() && shipsSchema(s.kind) {
+			continue
 		}
 		err := r.take(ctx, s)
 		var back *backError
@@ -242,6 +246,13 @@ func (r *Run) walk(ctx context.Context, from planner.Kind) error {
 	}
 	r.facts.Finished, r.facts.Ended = true, "done"
 	return r.record(planner.Cleanup, "finished", "")
+}
+
+// onlyHistory reports whether the migrations changed no schema, so that there
+// is nothing to deploy. A run that was taken up from a request's notes does not
+// know its changes; that it has a request tells that there are some.
+func (r *Run) onlyHistory() bool {
+	return r.facts.Checked && r.facts.Request == 0 && len(r.facts.Changes) == 0
 }
 
 func (r *Run) take(ctx context.Context, s stepFunc) error {

@@ -154,6 +154,14 @@ func (a *Access) drop() {
 	}
 }
 
+// Leave ends the connections and leaves the password as it is: for a holder
+// who has lost it.
+func (a *Access) Leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop()
+}
+
 // Close ends the connections and deletes the password. A password that is gone
 // already is no error.
 func (a *Access) Close(ctx context.Context) error {

@@ -1,0 +1,84 @@
+package executor_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pmig/pmig/emulator"
+)
+
+// lags are times like those of the real service.
+var lags = emulator.Knobs{BranchReady: 8 * time.Second, Diff: 5 * time.Second, Queue: 500 * time.Millisecond, Deploy: 9 * time.Second, Cutover: 2 * time.Second}
+
+var pointer = source{tool: "golang-migrate", files: map[string]string{
+	"1_a.up.sql": "CREATE TABLE a (id BIGINT NOT NULL, PRIMARY KEY (id));",
+	"2_b.up.sql": "CREATE TABLE b (id BIGINT NOT NULL, PRIMARY KEY (id)); ALTER TABLE a ADD COLUMN note VARCHAR(20);",
+}}
+
+var log = source{tool: "dbmate", table: "dbmate_migrations", files: map[string]string{
+	"1_c.sql": "-- migrate:up\nCREATE TABLE c (id BIGINT NOT NULL, PRIMARY KEY (id));",
+	"2_d.sql": "-- migrate:up\nCREATE TABLE d (id BIGINT NOT NULL, PRIMARY KEY (id));",
+}}
+
+// TestApplyInFreeTime is the plain path, with the lags of the real service.
+func TestApplyInFreeTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lags, pointer, log)
+		began := time.Now()
+		sum, err := w.run(w.e.Transport(), "journal").Apply(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(sum.Applied) != 4 || sum.Request != 1 {
+			t.Errorf("summary: %+v", sum)
+		}
+		if problem := w.problem(1, map[string][]string{"schema_migrations": {"2"}, "dbmate_migrations": {"1", "2"}}); problem != "" {
+			t.Error(problem)
+		}
+		t.Logf("took %v of the platform's time", time.Since(began))
+	})
+}
+
+// TestBrokenAtEveryCall breaks the network at the first, second, ... HTTP call
+// of a run, in three ways, and then runs the same thing again, with the journal
+// and without. However far it had come, the end is the same.
+func TestBrokenAtEveryCall(t *testing.T) {
+	for _, how := range []string{"cut", "lost+cut", "lost"} {
+		for _, journal := range []string{"kept", "gone"} {
+			t.Run(how+", journal "+journal, func(t *testing.T) {
+				broken := 0
+				for n := 1; n < 200; n++ {
+					again := true
+					t.Run(fmt.Sprint(n), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) { again = breakOnce(t, how, journal, n) })
+					})
+					if !again || t.Failed() {
+						break
+					}
+					broken++
+				}
+				t.Logf("broken at each of %d calls", broken)
+			})
+		}
+	}
+}
+
+// breakOnce reports whether the n-th call was ever made.
+func breakOnce(t *testing.T, how, journal string, n int) bool {
+	w := newWorld(t, lags, pointer, log)
+	b := &breaking{next: w.e.Transport(), at: n, how: how}
+	_, first := w.run(b, "first").Apply(t.Context())
+	folder := "first"
+	if journal == "gone" {
+		folder = "second"
+	}
+	if _, err := w.run(w.e.Transport(), folder).Apply(t.Context()); err != nil {
+		t.Fatalf("call %d (%s) %s; the first run said: %v; the second fails: %v", n, b.what, how, first, err)
+	}
+	if problem := w.problem(1, map[string][]string{"schema_migrations": {"2"}, "dbmate_migrations": {"1", "2"}}); problem != "" {
+		t.Fatalf("call %d (%s) %s; the first run said: %v; then: %s", n, b.what, how, first, problem)
+	}
+	return b.what != ""
+}
