@@ -86,6 +86,8 @@ func pairs() []pair {
 		alter("generated expressions", "ALTER TABLE users ADD j json, ADD a varchar(20) AS (json_unquote(json_extract(j, '$.a'))) STORED, ADD b varchar(50) AS (concat(lower(substr(name,1,3)), '-', if(age > 3, 'a', 'b'))), ADD c int AS (case when age between 1 and 3 then 1 else 0 end), ADD d varchar(20) AS (cast(age as char(10))), ADD e int AS (year(created_at))"),
 		{"generated changes", users + ";\nALTER TABLE users ADD g int AS (age + 1) STORED", users + ";\nALTER TABLE users ADD g int AS (age + 2) STORED"},
 		{"generated becomes plain", users + ";\nALTER TABLE users ADD g int AS (age + 1) STORED", users + ";\nALTER TABLE users ADD g int"},
+		{"virtual becomes plain under keys", users + ";\nALTER TABLE users ADD g int AS (age + 1) VIRTUAL AFTER id, ADD KEY g1 (g), ADD UNIQUE g2 (name, g)", users + ";\nALTER TABLE users ADD g int AFTER id, ADD KEY g1 (g), ADD KEY g3 (g), ADD UNIQUE g2 (name, g)"},
+		{"virtual becomes stored", users + ";\nALTER TABLE users ADD g int AS (age + 1) VIRTUAL", users + ";\nALTER TABLE users ADD g int AS (age + 1) STORED"},
 		alter("named check", "ALTER TABLE users ADD CONSTRAINT grown CHECK (age >= 18 AND name <> 'x')"),
 		alter("table check", "ALTER TABLE users ADD CHECK (age >= 18)"),
 		alter("column check", "ALTER TABLE users ADD score int CHECK (score > 0)"),

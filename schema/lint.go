@@ -107,6 +107,7 @@ func (l *loader) lintTable(e *schemadiff.CreateTableEntity, o LintOptions) []Fin
 		}
 		seen := map[string]bool{}
 		for _, v := range col.Type.EnumValues {
+			v = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(v, "'"), "'"), "''", "'")
 			if seen[v] {
 				add(Finding{Code: DuplicateEnumValue, Column: col.Name.String(), EnumValue: v},
 					"column %s has the value %s twice", col.Name.String(), v)

@@ -29,7 +29,7 @@ func TestLint(t *testing.T) {
 		{"charset", "CREATE TABLE t (id int PRIMARY KEY, a varchar(9) CHARACTER SET greek) CHARSET utf16",
 			[]schema.Finding{{Code: schema.InvalidCharset, Charset: "utf16"}, {Code: schema.InvalidCharset, Column: "a", Charset: "greek"}}},
 		{"engine", "CREATE TABLE t (id int PRIMARY KEY) ENGINE=MyISAM", []schema.Finding{{Code: schema.UnsupportedFeature, Engine: "MyISAM"}}},
-		{"enum", "CREATE TABLE t (id int PRIMARY KEY, e enum('a','b','a'))", []schema.Finding{{Code: schema.DuplicateEnumValue, Column: "e", EnumValue: "'a'"}}},
+		{"enum", "CREATE TABLE t (id int PRIMARY KEY, e enum('it''s','b','it''s'))", []schema.Finding{{Code: schema.DuplicateEnumValue, Column: "e", EnumValue: "it's"}}},
 		{"partitions", "CREATE TABLE t (id int PRIMARY KEY) PARTITION BY LIST (id) (PARTITION p VALUES IN (1))",
 			[]schema.Finding{{Code: schema.UnsupportedPartitioningFeature, Partitioning: "LIST"}}},
 		{"good partitions", "CREATE TABLE t (id int PRIMARY KEY) PARTITION BY KEY (id) PARTITIONS 4", nil},

@@ -129,3 +129,35 @@ func (s statement) liftChecks(p *part, from, to int) {
 func (p part) raw() string {
 	return strings.Join(append([]string{p.text}, p.checks...), " ")
 }
+
+func (t table) column(lowered string) (part, bool) {
+	for _, p := range t.parts {
+		if p.column != "" && strings.ToLower(p.column) == lowered {
+			return p, true
+		}
+	}
+	return part{}, false
+}
+
+// place is where a column stands among those that the table had before: the others are put in later.
+func (a *alteration) place(column string) string {
+	place := " FIRST"
+	for _, p := range a.to.parts {
+		if p.column == column {
+			break
+		}
+		if _, old := a.from.column(strings.ToLower(p.column)); old && p.column != "" {
+			place = " AFTER " + quote(p.column)
+		}
+	}
+	return place
+}
+
+func (t table) index(lowered string) (part, bool) {
+	for _, p := range t.parts {
+		if p.key != "" && strings.ToLower(p.key) == lowered {
+			return p, true
+		}
+	}
+	return part{}, false
+}
