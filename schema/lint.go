@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/schemadiff"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -107,7 +108,9 @@ func (l *loader) lintTable(e *schemadiff.CreateTableEntity, o LintOptions) []Fin
 		}
 		seen := map[string]bool{}
 		for _, v := range col.Type.EnumValues {
-			v = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(v, "'"), "'"), "''", "'")
+			if plain, err := sqltypes.DecodeStringSQL(v); err == nil {
+				v = plain
+			}
 			if seen[v] {
 				add(Finding{Code: DuplicateEnumValue, Column: col.Name.String(), EnumValue: v},
 					"column %s has the value %s twice", col.Name.String(), v)
