@@ -12,6 +12,9 @@ import (
 // lags are times like those of the real service.
 var lags = emulator.Knobs{BranchReady: 8 * time.Second, Diff: 5 * time.Second, Queue: 500 * time.Millisecond, Deploy: 9 * time.Second, Cutover: 2 * time.Second}
 
+// brief are times that every wait is seen in, but few times.
+var brief = emulator.Knobs{BranchReady: 300 * time.Millisecond, Diff: 300 * time.Millisecond, Queue: 100 * time.Millisecond, Deploy: 300 * time.Millisecond}
+
 var pointer = source{tool: "golang-migrate", files: map[string]string{
 	"1_a.up.sql": "CREATE TABLE a (id BIGINT NOT NULL, PRIMARY KEY (id));",
 	"2_b.up.sql": "CREATE TABLE b (id BIGINT NOT NULL, PRIMARY KEY (id)); ALTER TABLE a ADD COLUMN note VARCHAR(20);",
@@ -67,7 +70,7 @@ func TestBrokenAtEveryCall(t *testing.T) {
 
 // breakOnce reports whether the n-th call was ever made.
 func breakOnce(t *testing.T, how, journal string, n int) bool {
-	w := newWorld(t, lags, pointer, log)
+	w := newWorld(t, brief, pointer, log)
 	b := &breaking{next: w.e.Transport(), at: n, how: how}
 	_, first := w.run(b, "first").Apply(t.Context())
 	folder := "first"

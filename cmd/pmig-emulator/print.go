@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pmig/pmig/emulator"
-	"github.com/pmig/pmig/planetscale"
 )
 
 // printer tells of events, one line each: on standard error, because standard
@@ -86,7 +85,7 @@ func (p *printer) line(ev emulator.Event) string {
 		}
 		parts = append(parts, subject)
 		if ev.State != "" {
-			parts = append(parts, p.paint(stateColour(ev.State), string(ev.State)))
+			parts = append(parts, p.paint(stateColour(ev), string(ev.State)))
 		}
 	}
 	if ev.Text != "" {
@@ -102,11 +101,11 @@ func (p *printer) line(ev emulator.Event) string {
 	return strings.Join(parts, "  ")
 }
 
-func stateColour(s planetscale.State) string {
-	switch s.Info().Class {
-	case planetscale.ClassLive:
+func stateColour(ev emulator.Event) string {
+	switch info := ev.State.Info(); {
+	case info.Live:
 		return green
-	case planetscale.ClassFailed:
+	case info.Terminal && info.Started, ev.State == "error":
 		return red
 	}
 	return ""

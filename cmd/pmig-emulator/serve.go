@@ -61,7 +61,10 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		Knobs:        o.knobs(),
 		Events:       out.event,
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // told to end while beginning
+		return engine.Close()
+	case err != nil:
 		return errors.Join(err, engine.Close())
 	}
 	return listen(ctx, e, api, mysql, stdout)
