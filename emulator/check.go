@@ -124,9 +124,7 @@ func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``"
 
 // checkedLocked takes over what the checks found, unless the request has moved on.
 func (e *Emulator) checkedLocked(db *database, dr *deployRequest, f *findings) {
-	d := &dr.Deployment
-	d.BranchSchema, d.TargetSchema, d.WantSchema = f.branch, f.target, f.want
-	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = f.operations, f.lint, f.checkErrors, f.instant
+	dr.Deployment.take(f)
 	if b := db.branchByID(dr.BranchID); b != nil {
 		e.sawLocked(b, f.branch)
 	}
@@ -135,6 +133,12 @@ func (e *Emulator) checkedLocked(db *database, dr *deployRequest, f *findings) {
 	}
 	by, to := f.outcome()
 	e.moveLocked(db, dr, by, to, f.summary())
+}
+
+// take is for what the checks found to stand in the deployment.
+func (d *deployment) take(f *findings) {
+	d.BranchSchema, d.TargetSchema, d.WantSchema = f.branch, f.target, f.want
+	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = f.operations, f.lint, f.checkErrors, f.instant
 }
 
 func (f *findings) summary() string {

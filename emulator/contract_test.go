@@ -425,5 +425,3 @@ func TestPostgres(t *testing.T) {
 		t.Errorf("databases: %+v", dbs)
 	}
 }
-
-func memory(dir string) (emulator.Engine, error) { return emulator.NewMemory(dir) }

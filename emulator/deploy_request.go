@@ -135,12 +135,13 @@ func (e *Emulator) resetLocked(db *database, dr *deployRequest, dismiss bool, wh
 }
 
 // refresh looks at a request's branch and target once more. A changed branch
-// sends the request back to its checks and dismisses its approvals; a changed
-// target only has the checks run again. The lock must not be held.
+// sends the request back to its checks and dismisses its approvals. A changed
+// target has the checks run again; the request goes back only if they end
+// otherwise than before. The lock must not be held.
 func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest) {
 	e.mu.Lock()
 	d := &dr.Deployment
-	state := d.State
+	state, branchSchema, targetSchema := d.State, d.BranchSchema, d.TargetSchema
 	waiting := !dr.Closed && (state == planetscale.StateReady || state == planetscale.StateNoChanges || state == planetscale.StateError || state == planetscale.StateQueued)
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
 	e.mu.Unlock()
@@ -157,6 +158,13 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		e.lookFailed(ctx, db, dr, err)
 		return
 	}
+	var again *findings
+	if branchNow == branchSchema && targetNow != targetSchema && state != planetscale.StateQueued {
+		if again, err = e.check(ctx, db, dr); err != nil {
+			e.lookFailed(ctx, db, dr, err)
+			return
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sawLocked(b, branchNow)
@@ -165,14 +173,18 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		return
 	}
 	switch {
-	case d.BranchSchema != branchNow:
+	case branchNow != branchSchema:
 		e.resetLocked(db, dr, true, "the branch has changed")
-	case d.TargetSchema != targetNow && state != planetscale.StateQueued:
-		e.resetLocked(db, dr, false, "the target has changed")
-	default:
+	case again == nil:
 		return
+	default:
+		if _, to := again.outcome(); to == state && again.branch == branchSchema {
+			d.take(again)
+			break
+		}
+		e.resetLocked(db, dr, false, "the target has changed")
 	}
-	_ = e.commitLocked()
+	_ = e.commitLocked() // told as an event if it fails
 }
 
 // refreshAll refreshes every request that could have changed.

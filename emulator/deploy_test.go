@@ -139,7 +139,7 @@ func TestRevertWindow(t *testing.T) {
 }
 
 func TestWindowEnds(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open opener) {
+	onMemory(t, func(t *testing.T, open opener) {
 		s := start(t, open, func(o *emulator.Options) { o.Knobs.RevertWindow = 30 * time.Minute })
 		s.seed()
 		s.branch("work")
@@ -185,7 +185,7 @@ func TestWindowEnds(t *testing.T) {
 }
 
 func TestGatedCutover(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open opener) {
+	onMemory(t, func(t *testing.T, open opener) {
 		s := start(t, open)
 		s.seed()
 		s.branch("work")
@@ -231,7 +231,7 @@ func TestGatedCutover(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open opener) {
+	onMemory(t, func(t *testing.T, open opener) {
 		s := start(t, open, func(o *emulator.Options) { o.Knobs.CopyPerRow = 50 * time.Second })
 		s.seed()
 		s.branch("work")
@@ -264,7 +264,7 @@ func TestProgress(t *testing.T) {
 }
 
 func TestFailureWhileRunning(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open opener) {
+	onMemory(t, func(t *testing.T, open opener) {
 		s := start(t, open)
 		s.seed()
 		s.branch("work")
@@ -373,7 +373,7 @@ func TestChecks(t *testing.T) {
 }
 
 func TestApproval(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open opener) {
+	onMemory(t, func(t *testing.T, open opener) {
 		other := emulator.Token{ID: "other", Secret: "secret"}
 		s := start(t, open, func(o *emulator.Options) { o.Tokens = append(o.Tokens, other) })
 		if status, o := s.call("PATCH", "/v1/organizations/acme/databases/shop", `{"require_approval_for_deploy":true}`); status != 200 || o["require_approval_for_deploy"] != true {

@@ -160,7 +160,7 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 		e.resetLocked(db, dr, false, "the target has changed")
 		return e.commitLocked()
 	case f.target != d.TargetSchema:
-		d.TargetSchema, d.WantSchema, d.Operations, d.InstantEligible = f.target, f.want, f.operations, f.instant
+		d.take(f)
 	}
 	for _, op := range d.Operations {
 		op.State, op.UpdatedAt = "queued", e.nowLocked()

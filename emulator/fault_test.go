@@ -95,7 +95,7 @@ func TestRequestFaults(t *testing.T) {
 }
 
 func TestPlatformFaults(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open opener) {
+	onMemory(t, func(t *testing.T, open opener) {
 		s := start(t, open)
 		s.seed()
 		s.fault(emulator.Fault{Do: emulator.FaultValidating, Count: 2, Times: 1})

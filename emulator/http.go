@@ -14,6 +14,8 @@ import (
 const (
 	// bodyLimit is how large a request's body may be.
 	bodyLimit = 1 << 20
+	// keptBody is how much of a body is remembered.
+	keptBody = 4 << 10
 	// keptRequests is how many requests are remembered for
 	// /_emulator/requests.
 	keptRequests = 10000
@@ -95,7 +97,7 @@ func (c *call) serve(w http.ResponseWriter) {
 		c.refuse(w, err)
 		return
 	}
-	c.record.Body = string(c.body) // no call of the API carries a secret in its body
+	c.record.Body = string(c.body[:min(len(c.body), keptBody)]) // no call of the API carries a secret in its body
 	if err := c.authenticate(); err != nil {
 		c.refuse(w, err)
 		return

@@ -219,3 +219,8 @@ func ok[T any](v T, err error) func(t testing.TB) T {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func memory(dir string) (emulator.Engine, error) { return emulator.NewMemory(dir) }
+
+// onMemory runs a test about what is the same with every engine on the fastest.
+func onMemory(t *testing.T, test func(t *testing.T, open opener)) { test(t, memory) }
