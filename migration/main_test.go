@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	serverDir = filepath.Join(dir, "server")
+	// A server clears the temporary tables of others out of a shared folder when
+	// it starts, and those of other tests start at any time.
+	os.Setenv("TMPDIR", dir)
 	code := m.Run()
 	if server != nil {
 		if err := server.Stop(); err != nil {

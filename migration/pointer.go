@@ -13,6 +13,10 @@ func mergePointer(spec Spec, base *History, d Delta, now *History, back bool) (c
 	at := pointerOf(spec, now)
 	drift := &DriftError{Table: now.Table, Columns: columnNames(now.Columns)}
 	was := alignRows(base, now.Columns)
+	if len(d.Update) > 0 {
+		// Base may not be known; the delta holds the row all the same.
+		was = project([]Row{d.Update[0].Before}, d.Columns, now.Columns)
+	}
 	switch {
 	case len(now.Rows) > 1:
 		drift.Added, drift.Removed = now.Rows, was

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"pgregory.net/rapid"
@@ -104,8 +105,15 @@ func TestSwapWithTwoWriters(t *testing.T) {
 				default:
 					outcomes["not confirmed"]++
 				}
-				if !clash && (err != nil || result.Written > 0) && <-waiting {
-					during.apply(model)
+				if !clash && (err != nil || result.Written > 0) {
+					select {
+					case did := <-waiting:
+						if did {
+							during.apply(model)
+						}
+					case <-time.After(30 * time.Second):
+						rt.Fatal("the caller was not asked to confirm")
+					}
 				}
 				if done(t, other, after) {
 					after.apply(model)

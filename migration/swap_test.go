@@ -250,6 +250,14 @@ func TestInverse(t *testing.T) {
 		swap(t, p.production, p.spec, nil, p.gained.Inverse(), migration.SwapOptions{})
 		equal(t, "rows", table(t, p.production, p.fixture.query), append(p.fixture.before, "other.js 3 NULL"))
 	})
+	t.Run("a pointer that is gone", func(t *testing.T) {
+		p := prepare(t, fixtureOf(t, "golang-migrate"))
+		exec(t, p.production, "DELETE FROM schema_migrations")
+		var drift *migration.DriftError
+		if _, err := migration.Swap(t.Context(), p.production, p.spec, nil, p.gained, migration.SwapOptions{}); !errors.As(err, &drift) || drift.Diff() != "- version=2 dirty=0\n" {
+			t.Errorf("got %v, want a DriftError", err)
+		}
+	})
 	t.Run("others have gone further", func(t *testing.T) {
 		p := prepare(t, fixtureOf(t, "golang-migrate"))
 		swap(t, p.production, p.spec, p.base, p.gained, migration.SwapOptions{})
