@@ -35,7 +35,10 @@ type Emulator struct {
 }
 
 // New makes an emulator, or goes on with what is in Options.Data. Half-done
-// things (branches being made, deployments) go on where they were.
+// things (branches being made, deployments) go on where they were. ctx is for
+// the beginning only; Close ends the emulator. If New fails the engine is still
+// the caller's to close. A folder in use is a *BusyError, one of another version
+// a *FormatError.
 func New(ctx context.Context, o Options) (*Emulator, error) {
 	if o.Engine == nil {
 		return nil, errors.New("emulator: no engine")
@@ -69,7 +72,11 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 	e.routes = e.mux()
 	e.ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := e.begin(ctx); err != nil {
-		e.Close()
+		e.stop()
+		e.workers.Wait()
+		if e.store != nil {
+			e.store.close()
+		}
 		return nil, err
 	}
 	return e, nil
