@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -133,14 +132,6 @@ func (s *scope) shown(expr hclsyntax.Expression, v string) string {
 		return "This value"
 	}
 	return strconv.Quote(v)
-}
-
-// at is the range that a message on an attribute's value points at, or that of its block when the attribute is not there.
-func at(attr *hclsyntax.Attribute, block hcl.Range) *hcl.Range {
-	if attr == nil {
-		return &block
-	}
-	return attr.Expr.Range().Ptr()
 }
 
 // stringsOf is a known list of strings without those that are null.

@@ -341,8 +341,7 @@ func (r *Run) lockHere(ctx context.Context) (func() error, error) {
 		if err != nil {
 			var unwritable *state.UnwritableError
 			if errors.As(err, &unwritable) {
-				u = func() error { return nil }
-				return true, nil
+				return true, nil // the platform's lock is the one that counts
 			}
 			return false, err
 		}

@@ -157,13 +157,13 @@ func TestStatementsAreSeen(t *testing.T) {
 	exec(t, tx, "SET @a = 1")
 	tx.Rollback()
 	type seen struct {
-		Command           string
-		SQL               string
-		Affected, ID      uint64
-		Rows              uint64
-		Results           int
-		Err               uint16
-		InTransaction, ok bool
+		Command       string
+		SQL           string
+		Affected, ID  uint64
+		Rows          uint64
+		Results       int
+		Err           uint16
+		InTransaction bool
 	}
 	var got []seen
 	for _, s := range f.statements() {

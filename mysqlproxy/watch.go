@@ -29,16 +29,15 @@ type watch struct {
 
 // The phases of a round, in the low bits of the state.
 const (
-	phaseIdle = iota
-	phaseBusy
-	phaseTripped
-	phaseBits = 2
+	phaseBusy    = 1 // 0 is idle
+	phaseTripped = 2
+	phaseBits    = 2
 )
 
 func watchBackend(backend *wire, client net.Conn) *watch {
 	w := &watch{start: make(chan uint64), peeked: make(chan struct{}, 1), ended: make(chan struct{})}
 	trip := func(round uint64) {
-		if w.state.CompareAndSwap(round|phaseIdle, round|phaseTripped) {
+		if w.state.CompareAndSwap(round, round|phaseTripped) {
 			client.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
@@ -63,11 +62,11 @@ func (w *watch) begin() error {
 	if !w.on {
 		w.on = true
 		w.round += 1 << phaseBits
-		w.state.Store(w.round | phaseIdle)
+		w.state.Store(w.round)
 		w.start <- w.round
 		return nil
 	}
-	w.state.Store(w.round | phaseIdle)
+	w.state.Store(w.round)
 	select {
 	case <-w.peeked:
 		w.on = false
@@ -78,7 +77,7 @@ func (w *watch) begin() error {
 }
 
 // busy says that a request is in hand.
-func (w *watch) busy() { w.state.CompareAndSwap(w.round|phaseIdle, w.round|phaseBusy) }
+func (w *watch) busy() { w.state.CompareAndSwap(w.round, w.round|phaseBusy) }
 
 // wait ends the round when there is something to read, and gives the error of
 // reading it.

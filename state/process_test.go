@@ -225,7 +225,6 @@ func TestKillDuringSaveDamagesNothing(t *testing.T) {
 		case d.Serial < serial:
 			t.Fatalf("round %d: serial %d after %d", round, d.Serial, serial)
 		}
-		serial = d.Serial
 		if err := store.Save(d); err != nil {
 			t.Fatalf("round %d: the next one cannot save: %v", round, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pmig/pmig/executor"
+	"github.com/pmig/pmig/migration"
 )
 
 // The exit codes, all of them.
@@ -76,8 +77,12 @@ func codeOf(err error) int {
 	if errors.As(err, &x) {
 		return x.code
 	}
-	if errors.Is(err, context.Canceled) {
+	var wrong *migration.WrongToolError
+	switch {
+	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &wrong):
+		return exitUsage
 	}
 	return outcomes[executor.OutcomeOf(err)]
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,6 +34,7 @@ import (
 //
 //	emulator start [flags]   start pmig-emulator for organization acme, database shop
 //	emulator stop            stop it cleanly; emulator start takes its data up again
+//	exits CODE COMMAND...    run a command that must end with this exit code
 //	api METHOD PATH [BODY]   call its API with the token of the script
 //	sql BRANCH STATEMENT     run SQL on a branch, past safe migrations
 //	password BRANCH ROLE     print a mysql:// URL with a new password
@@ -133,6 +135,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"emulator": emulatorVerb,
 			"hide":     hideVerb,
+			"exits":    exitsVerb,
 		},
 	})
 }
@@ -208,6 +211,29 @@ func stopEmulator(name string) {
 	case <-time.After(20 * time.Second):
 		e.cmd.Process.Kill()
 		<-done
+	}
+}
+
+// exitsVerb wants a command to end with a code and nothing else.
+func exitsVerb(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := 0, error(nil)
+	if len(args) >= 2 && !neg {
+		want, err = strconv.Atoi(args[0])
+	}
+	if len(args) < 2 || neg || err != nil {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 
