@@ -129,7 +129,7 @@ func (e *Emulator) turnBack(ctx context.Context, db *database, branchID string, 
 	}
 	defer conn.Close()
 	for _, c := range changes {
-		if _, err := conn.ExecContext(ctx, c.SQL); err != nil {
+		if _, err := conn.ExecContext(ctx, c.Statement()); err != nil {
 			return "", fmt.Errorf("%s: %w", c.SQL, err)
 		}
 	}

@@ -231,7 +231,7 @@ func (s statement) run(ctx context.Context, conn *sql.DB, keep bool) error {
 			return fmt.Errorf("keep rows for a revert: %w", err)
 		}
 	}
-	_, err := conn.ExecContext(ctx, s.change.SQL)
+	_, err := conn.ExecContext(ctx, s.change.Statement())
 	return err
 }
 

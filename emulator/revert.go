@@ -32,7 +32,7 @@ func keepRows(ctx context.Context, conn *sql.DB, op *operation) error {
 // table's foreign keys, is left to the real statement.
 func copyInto(ctx context.Context, conn *sql.DB, op *operation) error {
 	shadow := "_vt_vrp_" + newID()
-	clauses, is := strings.CutPrefix(op.Change.SQL, "ALTER TABLE "+quote(op.Change.Table)+" ")
+	clauses, is := strings.CutPrefix(op.Change.Statement(), "ALTER TABLE "+quote(op.Change.Table)+" ")
 	if !is {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 		if fault != nil {
 			failed = fmt.Errorf("%s", fault.text("the revert was told to fail"))
 		} else {
-			_, failed = conn.ExecContext(ctx, op.Change.SQL)
+			_, failed = conn.ExecContext(ctx, op.Change.Statement())
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
