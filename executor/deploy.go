@@ -118,7 +118,7 @@ func (r *Run) notes() (string, error) {
 		Target: r.facts.TargetSchema, Branch: r.facts.BranchSchema, Tables: r.facts.Tables,
 	}
 	for i, src := range p.Sources {
-		h := planner.StampHistory{Source: src.Name, Tool: src.Tool, Keyspace: src.Keyspace, Table: src.History.Table,
+		h := planner.StampHistory{Source: src.Name, Tool: src.Tool, Keyspace: src.Keyspace, Table: src.History.Table, Custom: src.History.Custom,
 			Seeded: src.History.Digest, Migrations: map[string]string{}, Gained: &r.facts.Gained[i]}
 		for _, m := range src.Pending {
 			h.Migrations[m.Key] = m.SHA256

@@ -57,9 +57,8 @@ func (r *Run) writeHistory(ctx context.Context) (string, error) {
 	}
 	r.summary.Data = r.facts.Data
 	if err := errors.Join(errs...); err != nil {
-		var drift *migration.DriftError
-		if errors.As(err, &drift) {
-			return "", &Error{Outcome: Refused, Step: step, What: "write history", Err: err, Next: drift.Hint()}
+		if guarded(err) {
+			return "", &Error{Outcome: Refused, Step: step, What: "write history", Err: err}
 		}
 		return "", fail(step, "write history", err)
 	}
@@ -68,6 +67,19 @@ func (r *Run) writeHistory(ctx context.Context) (string, error) {
 		note += fmt.Sprintf(", %d there already", there)
 	}
 	return note, nil
+}
+
+// guarded reports whether an error is the history's own refusal: writing would
+// have changed what this run does not know.
+func guarded(err error) bool {
+	var (
+		drift     *migration.DriftError
+		dirty     *migration.DirtyError
+		backward  *migration.BackwardError
+		isolation *migration.IsolationError
+		shape     *migration.ShapeError
+	)
+	return errors.As(err, &drift) || errors.As(err, &dirty) || errors.As(err, &backward) || errors.As(err, &isolation) || errors.As(err, &shape)
 }
 
 // confirmLive is asked inside the history transaction, just before it commits.
@@ -129,5 +141,5 @@ func (r *Run) spec(src planner.Source) (migration.Spec, error) {
 	if !ok {
 		return migration.Spec{}, fmt.Errorf("source %q: this pmig does not know the tool %q", src.Name, src.Tool)
 	}
-	return migration.Spec{Tool: tool, Database: src.Keyspace, Table: src.History.Table}, nil
+	return migration.Spec{Tool: tool, Database: src.Keyspace, Table: src.History.Table, Custom: src.History.Custom}, nil
 }

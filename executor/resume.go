@@ -185,7 +185,7 @@ func (r *Run) fromStamp(q planner.StampedRequest) *facts {
 	}
 	for _, h := range s.Histories {
 		src := planner.Source{Name: h.Source, Tool: h.Tool, Keyspace: h.Keyspace,
-			History: planner.History{Table: h.Table, Exists: h.Seeded != "", Digest: h.Seeded}}
+			History: planner.History{Table: h.Table, Custom: h.Custom, Exists: h.Seeded != "", Digest: h.Seeded}}
 		for key, sum := range h.Migrations {
 			src.Pending = append(src.Pending, planner.Migration{Key: key, SHA256: sum})
 		}

@@ -70,7 +70,7 @@ func decideSource(s ObservedSource) Source {
 		Command: s.Source.CommandText(), Env: s.Source.EnvText(),
 		History: History{
 			Table: s.Spec.HistoryTable(), Shape: string(s.Spec.Shape()), Exists: s.History.Exists, Rows: len(s.History.Rows),
-			Digest: s.History.Digest(), Pointer: s.Status.Pointer,
+			Digest: s.History.Digest(), Pointer: s.Status.Pointer, Custom: s.Spec.Custom,
 		},
 		Files: len(s.Files), Applied: len(s.Status.Applied), Orphans: s.Status.Orphans,
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/pmig/pmig/migration"
 )
 
 // FormatVersion is the version of the plan document that this package writes
@@ -70,12 +72,13 @@ type Source struct {
 
 // History is what the plan saw of one history table on the target.
 type History struct {
-	Table   string `json:"table"`
-	Shape   string `json:"shape"` // log or pointer
-	Exists  bool   `json:"exists"`
-	Rows    int    `json:"rows"`
-	Digest  string `json:"digest"`
-	Pointer string `json:"pointer,omitempty"` // the version a pointer table stands at
+	Table   string            `json:"table"`
+	Shape   string            `json:"shape"` // log or pointer
+	Exists  bool              `json:"exists"`
+	Rows    int               `json:"rows"`
+	Digest  string            `json:"digest"`
+	Pointer string            `json:"pointer,omitempty"` // the version a pointer table stands at
+	Custom  *migration.Custom `json:"custom,omitempty"`  // how a custom table is read
 }
 
 // Migration is a file that the target's history does not have.

@@ -35,6 +35,7 @@ type StampHistory struct {
 	Tool       string            `json:"tool"`
 	Keyspace   string            `json:"keyspace"`
 	Table      string            `json:"table"`
+	Custom     *migration.Custom `json:"custom,omitempty"`
 	Seeded     string            `json:"seeded"` // digest of the rows the run began from
 	Migrations map[string]string `json:"migrations"`
 	Gained     *migration.Delta  `json:"gained,omitempty"` // nil where the rows are too long for the notes

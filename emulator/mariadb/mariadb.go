@@ -159,11 +159,16 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if err := s.placeSocket(); err != nil {
 		return err
 	}
+	temp := filepath.Join(s.dir, "tmp")
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		return err
+	}
 	args := append(serverArgs(o.Version),
 		"--datadir="+data,
 		"--socket="+s.Socket,
 		"--pid-file="+filepath.Join(s.dir, "server.pid"),
-		"--log-error="+filepath.Join(s.dir, "server.log"))
+		"--log-error="+filepath.Join(s.dir, "server.log"),
+		"--tmpdir="+temp) // in a shared one, a server that starts removes the others' temporary tables
 	if o.Port == 0 {
 		args = append(args, "--skip-networking")
 	} else {
