@@ -130,7 +130,13 @@ func (g *memoryGuard) statement(ctx context.Context, c *vitess.Conn, query strin
 		defer caught(query, &err)
 		// The handler reuses a result's memory once it is handed on.
 		spool := func(r *sqltypes.Result, _ bool) error {
-			results = append(results, r.Copy())
+			c := r.Copy()
+			for _, row := range c.Rows { // the copy shares the values' bytes, which the handler uses again
+				for i, v := range row {
+					row[i] = sqltypes.MakeTrusted(v.Type(), append([]byte(nil), v.Raw()...))
+				}
+			}
+			results = append(results, c)
 			return nil
 		}
 		err = exec(query, spool)

@@ -36,11 +36,6 @@ func invalid(message string) *apiError {
 	return &apiError{http.StatusUnprocessableEntity, "invalid_params", message}
 }
 
-// forbidden is an action not allowed on a known object.
-func forbidden(message string) *apiError {
-	return &apiError{http.StatusForbidden, "forbidden", message}
-}
-
 // asAPIError is how an error is answered: refusals as they are, all else as the
 // platform answers a fault of its own.
 func asAPIError(err error) *apiError {
