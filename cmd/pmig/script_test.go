@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -180,7 +181,7 @@ func emulatorVerb(ts *testscript.TestScript, neg bool, args []string) {
 			b, _ := os.ReadFile(ts.MkAbs("emulator.log"))
 			ts.Fatalf("the emulator did not start: %q\n%s", line, b)
 		}
-		running[ts.Name()+key] = &runningEmulator{cmd, stdin}
+		running.Store(ts.Name()+key, &runningEmulator{cmd, stdin})
 		ts.Setenv("PLANETSCALE_API_URL", address)
 		ts.Setenv("PLANETSCALE_ORG", "acme")
 		ts.Setenv("PLANETSCALE_SERVICE_TOKEN_ID", testTokenID)
@@ -195,14 +196,14 @@ func emulatorVerb(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // running is what each script has started; scripts of one name do not exist.
-var running = map[string]*runningEmulator{}
+var running sync.Map
 
 func stopEmulator(name string) {
-	e := running[name]
-	if e == nil {
+	found, ok := running.LoadAndDelete(name)
+	if !ok {
 		return
 	}
-	delete(running, name)
+	e := found.(*runningEmulator)
 	e.stdin.Close()
 	done := make(chan struct{})
 	go func() { e.cmd.Wait(); close(done) }()
