@@ -70,7 +70,7 @@ func (r *Run) open(ctx context.Context) (string, error) {
 	if err := r.has(q); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("#%d %s", q.Number, q.HTMLURL), r.settle(ctx, q.Number, auto)
+	return fmt.Sprintf("#%d", q.Number), r.settle(ctx, q.Number, auto)
 }
 
 // settle reads back the two switches that an absent value would inherit from

@@ -85,7 +85,8 @@ func printSource(w io.Writer, s style, src planner.Source) {
 	if !src.History.Exists {
 		table += ", which does not exist yet"
 	}
-	fmt.Fprintf(w, "  %s  %s\n", s.bold("source "+name), s.dim(src.Path+" -> "+table))
+	fmt.Fprintf(w, "  %s  %s\n", s.bold("source "+name), s.dim(src.Path))
+	fmt.Fprintf(w, "    %s\n", s.dim("history in "+table))
 	fmt.Fprintf(w, "    %d of %s applied", src.Applied, plural(src.Files, "file"))
 	if len(src.Pending) > 0 {
 		fmt.Fprintf(w, ", %d pending", len(src.Pending))
