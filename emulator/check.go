@@ -20,7 +20,7 @@ const tablesPerRequest = 10
 type findings struct {
 	branch, target, want schemaID
 	operations           []*operation
-	lint                 []schema.Finding
+	lint                 []lintError
 	checkErrors          string
 	instant              bool
 }
@@ -74,7 +74,7 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 		return f, nil
 	}
 	want, conflicts := merge(base, ours, theirs)
-	if f.lint = append(conflicts, schema.Lint(ours, opts)...); len(f.lint) > 0 {
+	if f.lint = append(conflicts, lintErrors(schema.Lint(ours, opts))...); len(f.lint) > 0 {
 		return f, nil
 	}
 	changes, err := schema.Diff(theirs, want)
@@ -86,10 +86,9 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 		return nil, err
 	}
 	altered := map[string]bool{}
-	f.instant = len(changes) > 0
+	f.instant = schema.Instant(changes)
 	for _, c := range changes {
 		altered[c.Table] = true
-		f.instant = f.instant && c.Instant
 	}
 	if len(altered) > tablesPerRequest {
 		f.checkErrors = fmt.Sprintf("This deploy request is not deployable: it changes %d tables, the limit is %d", len(altered), tablesPerRequest)

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,18 +11,18 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 )
 
-// conflict is the lint kind of a table that both sides have changed in ways
+// conflictCode is the lint kind of a table that both sides have changed in ways
 // that cannot be put together.
-const conflict = "CONFLICT"
+const conflictCode = "CONFLICT"
 
 // merge carries what has changed from base to ours onto theirs. Tables changed
 // on one side only are taken from that side; tables changed on both are put
 // together clause by clause, and are a conflict if the two orders of doing so
 // do not give the same table.
-func merge(base, ours, theirs *schema.Schema) (*schema.Schema, []schema.Finding) {
+func merge(base, ours, theirs *schema.Schema) (*schema.Schema, []lintError) {
 	was, our, their := base.Digests(), ours.Digests(), theirs.Digests()
 	var want schema.Schema
-	var conflicts []schema.Finding
+	var conflicts []lintError
 	for _, name := range names(base, ours, theirs) {
 		o, inOurs := ours.Table(name)
 		t, inTheirs := theirs.Table(name)
@@ -38,8 +39,9 @@ func merge(base, ours, theirs *schema.Schema) (*schema.Schema, []schema.Finding)
 			b, inBase := base.Table(name)
 			both, err := both(b, o, t, inBase && inOurs && inTheirs)
 			if err != nil {
-				conflicts = append(conflicts, schema.Finding{Code: conflict, Table: name,
-					Message: fmt.Sprintf("Table %q was changed on the branch and on its target: %v", name, err)})
+				conflicts = append(conflicts, lintError{schema.Finding{Code: conflictCode, Table: name,
+					Message: fmt.Sprintf("Table %q was changed on the branch and on its target: %v", name, err)},
+					conflicting(b, o, t, verb(inBase, inOurs))})
 				continue
 			}
 			want.Tables = append(want.Tables, both)
@@ -68,15 +70,9 @@ func both(base, ours, theirs schema.Table, everywhere bool) (schema.Table, error
 	if base.View || ours.View || theirs.View {
 		return schema.Table{}, fmt.Errorf("both sides changed the view")
 	}
-	var e [3]*schemadiff.CreateTableEntity
-	for i, t := range []schema.Table{base, ours, theirs} {
-		text, err := schema.Normalize(t.Create)
-		if err != nil {
-			return schema.Table{}, err
-		}
-		if e[i], err = schemadiff.NewCreateTableEntityFromSQL(schemadiff.NewTestEnv(), text); err != nil {
-			return schema.Table{}, err
-		}
+	e, err := entities(base, ours, theirs)
+	if err != nil {
+		return schema.Table{}, err
 	}
 	mine, err := onto(e[0], e[1], e[2])
 	if err != nil {
@@ -90,6 +86,79 @@ func both(base, ours, theirs schema.Table, everywhere bool) (schema.Table, error
 		return schema.Table{}, fmt.Errorf("the two changes do not go together")
 	}
 	return schema.Table{Name: theirs.Name, Create: mine.Create().CanonicalStatementString()}, nil
+}
+
+// verb is what a side has done with a table.
+func verb(before, now bool) string {
+	switch {
+	case !before:
+		return schema.Create
+	case !now:
+		return schema.Drop
+	}
+	return schema.Alter
+}
+
+// entities parses states of a table.
+func entities(of ...schema.Table) ([]*schemadiff.CreateTableEntity, error) {
+	all := make([]*schemadiff.CreateTableEntity, len(of))
+	for i, t := range of {
+		text, err := schema.Normalize(t.Create)
+		if err != nil {
+			return nil, err
+		}
+		if all[i], err = schemadiff.NewCreateTableEntityFromSQL(schemadiff.NewTestEnv(), text); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// conflicting names what both sides have changed otherwise. Of a table that one
+// of them does not have there is nothing to name.
+func conflicting(base, ours, theirs schema.Table, verb string) *conflict {
+	c := &conflict{Verb: verb}
+	e, err := entities(base, ours, theirs)
+	if err != nil {
+		return c
+	}
+	var parts [3]map[string]map[string]string
+	for i, t := range e {
+		parts[i] = partsOf(t.TableSpec)
+	}
+	for kind, into := range map[string]*[]string{"column": &c.Columns, "index": &c.Indexes, "constraint": &c.Constraints} {
+		was, our, their := parts[0][kind], parts[1][kind], parts[2][kind]
+		all := slices.Concat(slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(our)), slices.Collect(maps.Keys(their)))
+		slices.Sort(all)
+		for _, name := range slices.Compact(all) {
+			if our[name] != was[name] && their[name] != was[name] && our[name] != their[name] {
+				*into = append(*into, name)
+			}
+		}
+	}
+	p := func(i int) string {
+		if e[i].TableSpec.PartitionOption == nil {
+			return ""
+		}
+		return sqlparser.CanonicalString(e[i].TableSpec.PartitionOption)
+	}
+	c.Partitions = p(1) != p(0) && p(2) != p(0) && p(1) != p(2)
+	return c
+}
+
+// partsOf is what a table is made of, in one spelling, by name.
+func partsOf(t *sqlparser.TableSpec) map[string]map[string]string {
+	parts := map[string]map[string]string{"column": {}, "index": {}, "constraint": {}}
+	for _, c := range t.Columns {
+		parts["column"][c.Name.String()] = sqlparser.CanonicalString(c)
+	}
+	for _, i := range t.Indexes {
+		parts["index"][i.Info.Name.String()] = sqlparser.CanonicalString(i)
+	}
+	for _, c := range t.Constraints {
+		parts["constraint"][c.Name.String()] = sqlparser.CanonicalString(c)
+	}
+	return parts
 }
 
 // onto applies what changed between two states of a table to a third.

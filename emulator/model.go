@@ -110,8 +110,6 @@ type actor struct {
 	Name string `json:"name"`
 }
 
-func (a actor) person() bool { return a.Type == "User" }
-
 type deployRequest struct {
 	ID         string     `json:"id"`
 	Number     int        `json:"number"`
@@ -168,14 +166,14 @@ type deployment struct {
 	Validating       int        `json:"validating,omitempty"` // so many more deploys are answered "currently validating"
 
 	// What the checks read, and what they found.
-	BranchSchema schemaID         `json:"branch_schema"`
-	TargetSchema schemaID         `json:"target_schema"` // before the deployment
-	WantSchema   schemaID         `json:"want_schema"`   // after it
-	BaseSchema   schemaID         `json:"base_schema"`   // of the branch before it
-	Executing    bool             `json:"executing"`     // statements have been sent to the target
-	Operations   []*operation     `json:"operations,omitempty"`
-	Lint         []schema.Finding `json:"lint,omitempty"`
-	CheckErrors  string           `json:"check_errors,omitempty"`
+	BranchSchema schemaID     `json:"branch_schema"`
+	TargetSchema schemaID     `json:"target_schema"` // before the deployment
+	WantSchema   schemaID     `json:"want_schema"`   // after it
+	BaseSchema   schemaID     `json:"base_schema"`   // of the branch before it
+	Executing    bool         `json:"executing"`     // statements have been sent to the target
+	Operations   []*operation `json:"operations,omitempty"`
+	Lint         []lintError  `json:"lint,omitempty"`
+	CheckErrors  string       `json:"check_errors,omitempty"`
 
 	Revert *revert `json:"revert,omitempty"`
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/gofrs/flock"
 	"github.com/pmig/pmig/schema"
@@ -40,9 +41,9 @@ func (e *FormatError) Hint() string {
 }
 
 // store keeps the world in a folder: state.json, replaced as a whole after each
-// change, and schemas/, one file per schema ever seen, written once. It has no
-// fsync: it survives the end of the process at any instant, not that of the
-// machine.
+// change, and schemas/, one file per schema ever seen, written once. Both are on
+// the disk before they count: they survive the end of the process and of the
+// machine at any instant.
 type store struct {
 	dir  string
 	lock *flock.Flock
@@ -119,13 +120,17 @@ func (s *store) loadSchema(id schemaID) (*schema.Schema, error) {
 	return &sch, nil
 }
 
-// replaceFile puts new content under a name in one instant.
+// replaceFile puts new content under a name in one instant, and returns when the
+// disk has it.
 func replaceFile(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
 	if err2 := f.Close(); err == nil {
 		err = err2
 	}
@@ -134,6 +139,24 @@ func replaceFile(path string, content []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder has the disk know the names in a folder. A file system that cannot
+// sync a folder keeps them by itself.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if err2 := d.Close(); err == nil {
+		err = err2
+	}
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil
 	}
 	return err
 }

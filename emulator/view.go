@@ -164,13 +164,6 @@ func highlight(sql string) string {
 	return `<div class="highlight"><pre>` + html.EscapeString(sql) + `</pre></div>`
 }
 
-func showLint(keyspace string, f schema.Finding) object {
-	return object{"type": "DeploymentLintError", "lint_error": f.Code, "subject_type": "table", "keyspace_name": keyspace, "table_name": f.Table,
-		"error_description": f.Message, "docs_url": "https://planetscale.com/docs/vitess/schema-changes/schema-lint-errors",
-		"column_name": "", "foreign_key_column_names": []string{}, "auto_increment_column_names": []string{}, "charset_name": "", "engine_name": "",
-		"vindex_name": nil, "json_path": nil, "check_constraint_name": nil, "enum_value": "", "partitioning_type": "", "partition_name": nil}
-}
-
 func showKeyspace(db *database, b *branch) object {
 	return object{"id": idOf("keyspace " + b.ID), "type": "Keyspace", "name": db.Name, "shards": 1, "sharded": false, "replicas": 0, "extra_replicas": 0,
 		"cluster_name": "PS_DEV", "cluster_rate_name": "PS_DEV", "cluster_display_name": "PS-DEV", "ready": b.Ready, "default": true, "imported": false, "metal": false,

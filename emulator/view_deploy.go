@@ -52,7 +52,7 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 	}
 	lint := []object{}
 	for _, f := range d.Lint {
-		lint = append(lint, showLint(db.Name, f))
+		lint = append(lint, showLintError(db.Name, f))
 	}
 	preceding := []object{}
 	for _, other := range db.preceding(dr) {
