@@ -97,7 +97,7 @@ func (e *Emulator) login(ctx context.Context, a mysqlproxy.Attempt) (*mysqlproxy
 		case <-until.Done():
 		}
 	}()
-	return &mysqlproxy.Session{
+	session := &mysqlproxy.Session{
 		Backend: backend,
 		Handler: &frontHandler{emulator: e, user: a.User, access: access, backend: backend},
 		MapDatabase: func(name string) string {
@@ -106,7 +106,11 @@ func (e *Emulator) login(ctx context.Context, a mysqlproxy.Attempt) (*mysqlproxy
 		},
 		Until: until,
 		Done:  func() { end(nil) },
-	}, nil
+	}
+	if e.options.VitessLimits {
+		session.MaxRows = maxRows
+	}
+	return session, nil
 }
 
 // local says that a client is on this machine: on loopback, or in this process.

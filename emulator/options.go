@@ -31,6 +31,9 @@ type Options struct {
 	Knobs Knobs
 	// Faults are set from the beginning.
 	Faults []Fault
+	// VitessLimits holds MySQL clients to the platform's limits: the time of a
+	// transaction and of a held lock, the rows of a result, and the like.
+	VitessLimits bool
 	// Events, if set, is told everything that happens, in order, one at a
 	// time. It must not call the emulator.
 	Events func(Event)

@@ -4,7 +4,7 @@
 # staticcheck, by exact version, in .tools/:
 #
 #   .tools/bin                  goose, migrate, staticcheck
-#   .tools/node_modules/.bin    dbmate, knex
+#   .tools/node_modules/.bin    dbmate, drizzle-kit, knex, sequelize-cli
 #   examples/knex/node_modules  what the example's own lock file says
 #   .tools/missing              one line for each thing that could not be had
 #
@@ -97,6 +97,6 @@ if have npm; then
 	cp scripts/tools/package.json "$tools/package.json"
 	# No lock file: npm leaves out of it what a registry does not have for
 	# other platforms, and then refuses it there.
-	npmtree "dbmate, knex" "$tools" install --no-package-lock
+	npmtree "dbmate, drizzle-kit, knex, sequelize-cli" "$tools" install --no-package-lock
 	npmtree examples/knex examples/knex ci
 fi

@@ -28,6 +28,8 @@ type options struct {
 	DiffDelay     time.Duration `placeholder:"D" help:"How long the checks of a deploy request take."`
 	DeployDelay   time.Duration `placeholder:"D" help:"How long each operation of a deployment takes."`
 	RevertWindow  time.Duration `placeholder:"D" help:"How long a deployment can be reverted. 0: not at all."`
+	VitessLimits  bool          `help:"Hold MySQL clients to PlanetScale's limits: 20 seconds for a transaction or a lock, 100 000 rows, and the like."`
+	CAFile        string        `name:"ca-file" type:"path" placeholder:"FILE" help:"Write there the certificate that MySQL clients check the server's by."`
 	Quiet         bool          `short:"q" help:"Do not tell of requests and state changes."`
 	StopWithStdin bool          `help:"End when standard input does: for a program that starts this one."`
 

@@ -59,6 +59,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		MySQLAddress: mysql.Addr().String(),
 		Address:      "http://" + api.Addr().String() + "/",
 		Knobs:        o.knobs(),
+		VitessLimits: o.VitessLimits,
 		Events:       out.event,
 	})
 	switch {
@@ -66,6 +67,11 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return engine.Close()
 	case err != nil:
 		return errors.Join(err, engine.Close())
+	}
+	if o.CAFile != "" {
+		if err := os.WriteFile(o.CAFile, e.CACertificate(), 0o644); err != nil {
+			return errors.Join(err, e.Close())
+		}
 	}
 	return listen(ctx, e, api, mysql, stdout)
 }

@@ -1,0 +1,3 @@
+ALTER TABLE ships
+  DROP COLUMN port,
+  RENAME COLUMN built_on TO built;

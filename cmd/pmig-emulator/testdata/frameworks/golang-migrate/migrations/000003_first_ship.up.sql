@@ -1,0 +1,1 @@
+INSERT INTO ships (name) VALUES ('Rickmer; Rickmers');
