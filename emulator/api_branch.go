@@ -367,14 +367,3 @@ func getKeyspace(c *call) (answer, error) {
 		return ok(showKeyspace(db, b))
 	})
 }
-
-func getVSchema(c *call) (answer, error) {
-	db, _, sch, err := c.seen()
-	if err != nil {
-		return answer{}, err
-	}
-	if c.r.PathValue("keyspace") != db.Name {
-		return answer{}, errNotFound
-	}
-	return ok(showVSchema(sch))
-}

@@ -99,6 +99,7 @@ func (e *Emulator) makeBranch(ctx context.Context, db *database, b *branch) erro
 		if now := e.nowLocked(); !now.Before(due) {
 			b.Ready, b.UpdatedAt = true, now
 			e.eventLocked(Event{Kind: EventBranch, Database: db.path(), Subject: b.Name, Text: "ready"})
+			e.tellBranchLocked(db, b, "branch.ready")
 			err := e.commitLocked()
 			e.mu.Unlock()
 			return err

@@ -50,6 +50,7 @@ var members = map[string]string{
 	"table":    "name raw html",
 	"error":    "code message",
 	"vschema":  "raw",
+	"webhook":  "id url secret enabled events last_sent_result last_sent_success last_sent_at created_at updated_at",
 }
 
 func (s *stage) has(what string, kind string, o any) {
@@ -158,6 +159,18 @@ func TestContract(t *testing.T) {
 			{"GET", d + "/branches/work/keyspaces/other", "", 404, "error", nil},
 			{"GET", d + "/branches/work/keyspaces/shop/vschema", "", 200, "vschema", nil},
 
+			{"PATCH", d + "/branches/work/keyspaces/shop/vschema", `{"vschema":"{\"tables\":{}}"}`, 200, "vschema", nil},
+			{"PATCH", d + "/branches/work/keyspaces/shop/vschema", `{"vschema":"{"}`, 422, "error", nil},
+			{"PATCH", d + "/branches/work/keyspaces/shop/vschema", `{}`, 400, "error", nil},
+			{"PATCH", d + "/branches/work/keyspaces/other/vschema", `{"vschema":"{}"}`, 404, "error", nil},
+			{"GET", d + "/branches/work/routing-rules", "", 200, "vschema", nil},
+			{"PATCH", d + "/branches/work/routing-rules", `{"routing_rules":"{\"rules\":[]}"}`, 200, "vschema", nil},
+			{"PATCH", d + "/branches/work/routing-rules", `{"routing_rules":"no"}`, 422, "error", nil},
+			{"GET", d + "/branches/work/changes", "", 200, "empty change", nil},
+			{"GET", d + "/branches/work/changes/c1a2b3c4d5e6", "", 404, "error", nil},
+			{"PATCH", d + "/branches/work/changes", "", 204, "", nil},
+			{"PATCH", d + "/branches/work/changes", `{"cluster_size":"PS_10"}`, 422, "error", nil},
+
 			{"GET", d + "/branches/spare/passwords", "", 200, "list password", nil},
 			{"GET", d + "/passwords", "", 200, "list password", nil},
 			{"POST", d + "/branches/spare/passwords", `{"role":"reader"}`, 201, "password", nil},
@@ -238,12 +251,12 @@ func TestContract(t *testing.T) {
 					t.Errorf("%s: a body: %v", what, o)
 				}
 			case isList:
-				if list == "list" {
+				if list != "data" {
 					s.has(what, "list", o)
 				}
 				data, _ := o["data"].([]any)
-				if len(data) == 0 {
-					t.Errorf("%s: an empty list", what)
+				if (len(data) == 0) != (list == "empty") {
+					t.Errorf("%s: a list of %d", what, len(data))
 				}
 				for _, item := range data {
 					s.has(what, kind, item)

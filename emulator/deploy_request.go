@@ -72,6 +72,7 @@ func (e *Emulator) createDeployRequestLocked(db *database, n newDeployRequest, b
 	db.DeployRequests = append(db.DeployRequests, dr)
 	e.eventLocked(Event{Kind: EventDeployRequest, Database: db.path(), Subject: dr.subject(), State: d.State, Actor: by.Name,
 		Text: "opened, " + dr.Branch + " into " + dr.Into})
+	e.tellRequestLocked(db, dr, "deploy_request.opened")
 	e.startDeployRequestLocked(db, dr)
 	return dr, nil
 }
@@ -86,9 +87,10 @@ func (e *Emulator) moveLocked(db *database, dr *deployRequest, by planetscale.Tr
 			Text: fmt.Sprintf("no way from %s to %s by %s", d.State, to, by)})
 		return
 	}
-	now := e.nowLocked()
+	now, from := e.nowLocked(), d.State
 	d.State, d.Since, d.UpdatedAt, dr.UpdatedAt = to, now, now, now
 	e.eventLocked(Event{Kind: EventDeployRequest, Database: db.path(), Subject: dr.subject(), State: to, Text: text})
+	e.tellMoveLocked(db, dr, from)
 }
 
 // closeLocked ends a request, by a person or for good.
@@ -96,6 +98,7 @@ func (e *Emulator) closeLocked(db *database, dr *deployRequest, by actor) {
 	now := e.nowLocked()
 	dr.Closed, dr.ClosedAt, dr.ClosedBy, dr.UpdatedAt = true, &now, &by, now
 	e.eventLocked(Event{Kind: EventDeployRequest, Database: db.path(), Subject: dr.subject(), State: dr.Deployment.State, Actor: by.Name, Text: "closed"})
+	e.tellRequestLocked(db, dr, "deploy_request.closed")
 }
 
 // mayCloseLocked says whether a person or a token may close a request.
@@ -117,6 +120,7 @@ func (e *Emulator) finishLocked(db *database, dr *deployRequest) {
 	now := e.nowLocked()
 	dr.Closed, dr.ClosedAt, dr.UpdatedAt = true, &now, now
 	e.eventLocked(Event{Kind: EventDeployRequest, Database: db.path(), Subject: dr.subject(), State: dr.Deployment.State, Text: "closed"})
+	e.tellRequestLocked(db, dr, "deploy_request.closed")
 }
 
 // resetLocked sends a request back to its checks.

@@ -42,6 +42,7 @@ type database struct {
 
 	Branches       []*branch        `json:"branches"`
 	DeployRequests []*deployRequest `json:"deploy_requests"`
+	Webhooks       []*webhook       `json:"webhooks,omitempty"`
 	LastNumber     int              `json:"last_number"`
 	AutoCutover    bool             `json:"auto_cutover"` // of the last deploy request: the next one inherits it
 }
@@ -82,6 +83,9 @@ type branch struct {
 	Snapshot          schemaID    `json:"snapshot"` // its schema when it was made: what the schema endpoint shows while that lags
 	Passwords         []*password `json:"passwords"`
 	Stale             bool        `json:"stale"` // made from its parent's schema of before the last deployment
+
+	VSchema      string `json:"vschema,omitempty"`       // as it was set; "": never
+	RoutingRules string `json:"routing_rules,omitempty"` // likewise
 
 	ParentID string `json:"parent_id"`
 }

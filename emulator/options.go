@@ -81,7 +81,7 @@ type Event struct {
 	// Time is by the emulator's clock.
 	Time time.Time `json:"time"`
 	// Kind is "request", "branch", "deploy_request", "password", "database",
-	// "clock", "fault" or "error".
+	// "webhook", "clock", "fault" or "error".
 	Kind EventKind `json:"kind"`
 	// Database is "organization/database", where there is one.
 	Database string `json:"database,omitempty"`
@@ -109,6 +109,7 @@ const (
 	EventBranch        EventKind = "branch"
 	EventPassword      EventKind = "password"
 	EventDeployRequest EventKind = "deploy_request"
+	EventWebhook       EventKind = "webhook"
 	EventClock         EventKind = "clock"
 	EventFault         EventKind = "fault"
 	EventError         EventKind = "error"

@@ -11,6 +11,7 @@ var (
 	anyDelete     = []string{"delete_branch_password", "delete_production_branch_password", "delete_production_read_only_branch_password"}
 	readRequest   = []string{"read_deploy_request"}
 	createRequest = []string{"create_deploy_request"}
+	writeVSchema  = []string{"write_branch_vschema", "write_production_branch_vschema"}
 	reviewRequest = []string{"approve_deploy_request", "review_deploy_request"}
 )
 
@@ -53,6 +54,12 @@ func endpoints() []endpoint {
 		{"GET", pathB + "/keyspaces", readBranch, listKeyspaces},
 		{"GET", pathB + "/keyspaces/{keyspace}", readBranch, getKeyspace},
 		{"GET", pathB + "/keyspaces/{keyspace}/vschema", readBranch, getVSchema},
+		{"PATCH", pathB + "/keyspaces/{keyspace}/vschema", writeVSchema, patchVSchema},
+		{"GET", pathB + "/routing-rules", readBranch, getRoutingRules},
+		{"PATCH", pathB + "/routing-rules", writeVSchema, patchRoutingRules},
+		{"GET", pathB + "/changes", readBranch, listChanges},
+		{"GET", pathB + "/changes/{id}", readBranch, getChange},
+		{"PATCH", pathB + "/changes", writeDatabase, patchChanges},
 
 		{"GET", pathB + "/passwords", readBranch, listPasswords},
 		{"POST", pathB + "/passwords", anyConnect, postPassword},
@@ -82,6 +89,13 @@ func endpoints() []endpoint {
 		{"GET", pathR + "/storage-check", readRequest, getStorageCheck},
 		{"GET", pathR + "/throttler", readRequest, getRequestThrottler},
 		{"PATCH", pathR + "/throttler", createRequest, patchRequestThrottler},
+
+		{"GET", pathD + "/webhooks", readDatabase, listWebhooks},
+		{"POST", pathD + "/webhooks", writeDatabase, postWebhook},
+		{"GET", pathD + "/webhooks/{id}", readDatabase, getWebhook},
+		{"PATCH", pathD + "/webhooks/{id}", writeDatabase, patchWebhook},
+		{"DELETE", pathD + "/webhooks/{id}", writeDatabase, deleteWebhook},
+		{"POST", pathD + "/webhooks/{id}/test", writeDatabase, testWebhook},
 	}
 }
 
