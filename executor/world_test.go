@@ -337,7 +337,7 @@ func (b *breaking) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.mu.Unlock()
 	cut := strings.Contains(b.how, "cut")
 	switch {
-	case n < b.at, n > b.at && !cut:
+	case b.at == 0, n < b.at, n > b.at && !cut:
 		return b.next.RoundTrip(r)
 	case n == b.at && strings.Contains(b.how, "lost"):
 		resp, err := b.next.RoundTrip(r)
