@@ -61,8 +61,12 @@ func postDeploy(c *call) (answer, error) {
 		if into == nil || !into.SafeMigrations {
 			return unprocessable("Into branch must be a branch with safe migrations enabled")
 		}
+		parallel := n.Strategy == "parallel"
+		if err := db.mayEnter(dr, parallel); err != nil {
+			return err
+		}
 		by := c.actor
-		d.Actor, d.Instant, d.QueuedAt = &by, n.Instant, c.e.stamp()
+		d.Actor, d.Instant, d.Parallel, d.QueuedAt = &by, n.Instant, parallel, c.e.stamp()
 		c.e.world.LastQueued++
 		d.Order = c.e.world.LastQueued
 		c.move(db, dr, planetscale.TriggerDeploy, to)
@@ -103,7 +107,7 @@ func postCompleteDeploy(c *call) (answer, error) {
 
 func postForceCutover(c *call) (answer, error) {
 	return c.action(planetscale.TriggerForceCutover, "This deploy request is not cutting over", func(db *database, dr *deployRequest, to planetscale.State) error {
-		dr.Deployment.ForceCutoverAt = c.e.stamp()
+		dr.Deployment.ForceCutoverAt, dr.UpdatedAt = c.e.stamp(), c.e.nowLocked()
 		return nil
 	})
 }
@@ -111,14 +115,8 @@ func postForceCutover(c *call) (answer, error) {
 func postCancel(c *call) (answer, error) {
 	return c.action(planetscale.TriggerCancel, "This deploy request cannot be cancelled", func(db *database, dr *deployRequest, to planetscale.State) error {
 		by := c.actor
-		d := &dr.Deployment
-		d.CancelledActor = &by
-		for _, op := range d.Operations {
-			if op.State == "pending" || op.State == "queued" || op.State == "in_progress" {
-				op.State, op.UpdatedAt = "cancelled", c.e.nowLocked()
-			}
-		}
-		c.move(db, dr, planetscale.TriggerCancel, to)
+		dr.Deployment.CancelledActor = &by
+		c.e.cancelLocked(db, dr, to, "by "+by.Name)
 		return nil
 	})
 }

@@ -199,14 +199,15 @@ func postReview(c *call) (answer, error) {
 	if err := c.read(&n); err != nil {
 		return answer{}, err
 	}
-	if _, _, err := c.fresh(); err != nil {
+	db, dr, err := c.fresh()
+	if err != nil {
+		return answer{}, err
+	}
+	approves, err := c.e.branchSchema(c.r.Context(), db, dr)
+	if err != nil {
 		return answer{}, err
 	}
 	return c.changing(func() (answer, error) {
-		db, dr, err := c.deployRequest()
-		if err != nil {
-			return answer{}, err
-		}
 		switch n.State {
 		case planetscale.ReviewCommented:
 		case planetscale.ReviewApproved:
@@ -218,7 +219,7 @@ func postReview(c *call) (answer, error) {
 			case dr.Actor.ID == c.actor.ID && !db.Settings.CanApproveOwn:
 				return answer{}, unprocessable("You cannot approve your own deploy request")
 			}
-			dr.Approved = true
+			dr.Approved, dr.ApprovedSchema = true, approves
 		default:
 			return answer{}, invalid("State is not included in the list")
 		}
@@ -279,7 +280,8 @@ func getDeployQueue(c *call) (answer, error) {
 		}
 		var queue []*deployRequest
 		for _, b := range db.Branches {
-			queue = append(queue, db.queueLocked(b.ID)...)
+			queue = append(queue, db.queueLocked(b.ID, false)...)
+			queue = append(queue, db.queueLocked(b.ID, true)...)
 		}
 		l, err := page(c, queue, func(dr *deployRequest) any { return c.showDeployment(db, dr) })
 		if err != nil {

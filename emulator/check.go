@@ -130,6 +130,7 @@ func (e *Emulator) checkedLocked(db *database, dr *deployRequest, f *findings) {
 	if b := db.branchByID(dr.IntoID); b != nil {
 		e.sawLocked(b, f.target)
 	}
+	dr.dismiss(f.branch)
 	by, to := f.outcome()
 	e.moveLocked(db, dr, by, to, f.summary())
 }

@@ -61,6 +61,7 @@ type knobsText struct {
 	CopyPerRow   duration `json:"copy_per_row"`
 	Cutover      duration `json:"cutover"`
 	RevertWindow duration `json:"revert_window"`
+	Gate         duration `json:"gate"`
 	Revert       duration `json:"revert"`
 	Cancel       duration `json:"cancel"`
 }
@@ -171,12 +172,12 @@ func (c *call) readText(into any) error {
 
 func knobsOf(k Knobs) knobsText {
 	return knobsText{duration(k.BranchReady), duration(k.Diff), duration(k.Queue), duration(k.Deploy), duration(k.CopyPerRow),
-		duration(k.Cutover), duration(k.RevertWindow), duration(k.Revert), duration(k.Cancel)}
+		duration(k.Cutover), duration(k.RevertWindow), duration(k.Gate), duration(k.Revert), duration(k.Cancel)}
 }
 
 func (k knobsText) knobs() Knobs {
 	return Knobs{time.Duration(k.BranchReady), time.Duration(k.Diff), time.Duration(k.Queue), time.Duration(k.Deploy), time.Duration(k.CopyPerRow),
-		time.Duration(k.Cutover), time.Duration(k.RevertWindow), time.Duration(k.Revert), time.Duration(k.Cancel)}
+		time.Duration(k.Cutover), time.Duration(k.RevertWindow), time.Duration(k.Gate), time.Duration(k.Revert), time.Duration(k.Cancel)}
 }
 
 // stateLocked is the world without its secrets.

@@ -133,7 +133,7 @@ func (e *Emulator) resetLocked(db *database, dr *deployRequest, dismiss bool, wh
 		dr.Approved = false
 		why += ", approval dismissed"
 	}
-	d.QueuedAt, d.Actor = nil, nil
+	d.QueuedAt, d.Actor, d.Parallel = nil, nil, false
 	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = nil, nil, "", false
 	e.moveLocked(db, dr, planetscale.TriggerBranchChanged, planetscale.StatePending, why)
 }
@@ -146,7 +146,8 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 	e.mu.Lock()
 	d := &dr.Deployment
 	state, branchSchema, targetSchema := d.State, d.BranchSchema, d.TargetSchema
-	waiting := !dr.Closed && (state == planetscale.StateReady || state == planetscale.StateNoChanges || state == planetscale.StateError || state == planetscale.StateQueued)
+	approved := state == planetscale.StatePending && dr.Approved && !dr.Closed
+	waiting := approved || !dr.Closed && (state == planetscale.StateReady || state == planetscale.StateNoChanges || state == planetscale.StateError || state == planetscale.StateQueued)
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
 	e.mu.Unlock()
 	if !waiting || b == nil || into == nil {
@@ -163,7 +164,7 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		return
 	}
 	var again *findings
-	if branchNow == branchSchema && targetNow != targetSchema && state != planetscale.StateQueued {
+	if !approved && branchNow == branchSchema && targetNow != targetSchema && state != planetscale.StateQueued {
 		if again, err = e.check(ctx, db, dr); err != nil {
 			e.lookFailed(ctx, db, dr, err)
 			return
@@ -177,6 +178,10 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		return
 	}
 	switch {
+	case approved:
+		if !dr.dismiss(branchNow) {
+			return
+		}
 	case branchNow != branchSchema:
 		e.resetLocked(db, dr, true, "the branch has changed")
 	case again == nil:
@@ -189,6 +194,16 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		e.resetLocked(db, dr, false, "the target has changed")
 	}
 	_ = e.commitLocked() // told as an event if it fails
+}
+
+// dismiss takes back the approval of a request whose branch is no longer what
+// was approved.
+func (dr *deployRequest) dismiss(now schemaID) bool {
+	if !dr.Approved || dr.ApprovedSchema == now {
+		return false
+	}
+	dr.Approved = false
+	return true
 }
 
 // refreshAll refreshes every request that could have changed.
@@ -213,28 +228,4 @@ func (e *Emulator) sawLocked(b *branch, id schemaID) {
 		now := e.nowLocked()
 		b.Seen, b.SchemaUpdatedAt = id, &now
 	}
-}
-
-// queueLocked is the deployments into a branch that hold or await the lane, in
-// order.
-func (db *database) queueLocked(intoID string) []*deployRequest {
-	var q []*deployRequest
-	for _, dr := range db.DeployRequests {
-		if dr.IntoID == intoID && !dr.Closed && dr.Deployment.State.Info().BlocksQueue {
-			q = append(q, dr)
-		}
-	}
-	slices.SortFunc(q, func(a, b *deployRequest) int { return a.Deployment.Order - b.Deployment.Order })
-	return q
-}
-
-// preceding is the part of the queue ahead of a request.
-func (db *database) preceding(dr *deployRequest) []*deployRequest {
-	q := db.queueLocked(dr.IntoID)
-	for i, other := range q {
-		if other == dr {
-			return q[:i]
-		}
-	}
-	return nil
 }

@@ -80,6 +80,9 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		if len(db.preceding(dr)) > 0 {
 			return nil, time.Time{}
 		}
+		if e.hasFaultLocked(FaultQueuePaused, db.path()) {
+			return nil, time.Time{}
+		}
 		return after(k.Queue, func(ctx context.Context) error { return e.submit(ctx, db, dr) })
 	case planetscale.StateSubmitting:
 		if d.Instant {
@@ -95,10 +98,17 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		return e.nextCopyLocked(db, dr)
 	case planetscale.StatePendingCutover:
 		if !d.AutoCutover {
-			return nil, time.Time{}
+			ends := e.gateLocked(d)
+			if ends.IsZero() || e.nowLocked().Before(ends) {
+				return nil, ends
+			}
+			return func(context.Context) error { return e.gateOver(db, dr) }, time.Time{}
 		}
 		return after(k.Cutover, to(planetscale.TriggerCutover, planetscale.StateInProgressCutover, nil))
 	case planetscale.StateInProgressCutover:
+		if d.Blocked != nil && d.ForceCutoverAt == nil && e.nowLocked().Before(d.Blocked.Next) {
+			return nil, d.Blocked.Next
+		}
 		return after(k.Cutover, func(ctx context.Context) error { return e.cutOver(ctx, db, dr) })
 	case planetscale.StateInProgressCancel:
 		return after(k.Cancel, to(planetscale.TriggerCancelled, planetscale.StateCompleteCancel, func() {
@@ -114,6 +124,28 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		return after(k.Revert, func(ctx context.Context) error { return e.revert(ctx, db, dr) })
 	}
 	return nil, time.Time{}
+}
+
+// cancelLocked begins to cancel a deployment.
+func (e *Emulator) cancelLocked(db *database, dr *deployRequest, to planetscale.State, text string) {
+	for _, op := range dr.Deployment.Operations {
+		if op.State == "pending" || op.State == "queued" || op.State == "in_progress" {
+			op.State, op.UpdatedAt = "cancelled", e.nowLocked()
+		}
+	}
+	e.moveLocked(db, dr, planetscale.TriggerCancel, to, text)
+}
+
+// gateOver cancels a deployment whose cutover nobody has asked for in time.
+func (e *Emulator) gateOver(db *database, dr *deployRequest) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	to := dr.Deployment.State.After(planetscale.TriggerCancel)
+	if dr.Closed || dr.Deployment.State != planetscale.StatePendingCutover || dr.Deployment.AutoCutover || len(to) == 0 {
+		return nil
+	}
+	e.cancelLocked(db, dr, to[0], "nobody asked for the cutover in time")
+	return e.commitLocked()
 }
 
 // stamp is the time now, to be kept.

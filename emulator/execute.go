@@ -58,6 +58,7 @@ func (e *Emulator) try(ctx context.Context, db *database, dr *deployRequest, op 
 	if err != nil {
 		return e.failLocked(db, dr, op, err)
 	}
+	op.Copy = op.Copy * 100 / time.Duration(100-db.Settings.ThrottlerRatio)
 	op.State, op.StartedAt, op.UpdatedAt = "in_progress", e.stamp(), e.nowLocked()
 	return e.commitLocked()
 }
@@ -73,7 +74,11 @@ func (e *Emulator) tryOnCopy(ctx context.Context, db *database, dr *deployReques
 		return err
 	}
 	defer conn.Close()
-	return copyInto(ctx, conn, op)
+	impatient(ctx, conn)
+	if err := copyInto(ctx, conn, op); !waitedForLock(err) {
+		return err
+	}
+	return nil // whoever holds the table meets the cutover
 }
 
 // copied ends an operation's copy; it goes live with the others at the cutover.
@@ -89,6 +94,13 @@ func (e *Emulator) copied(db *database, dr *deployRequest, op *operation) error 
 
 // cutOver makes a deployment live.
 func (e *Emulator) cutOver(ctx context.Context, db *database, dr *deployRequest) error {
+	e.mu.Lock()
+	if table, blocked := e.obstructedLocked(dr); blocked {
+		defer e.mu.Unlock()
+		e.blockedLocked(db, dr, table)
+		return e.commitLocked()
+	}
+	e.mu.Unlock()
 	err := e.execute(ctx, db, dr)
 	var failed *operationError
 	if err != nil && !errors.As(err, &failed) {
@@ -97,10 +109,15 @@ func (e *Emulator) cutOver(ctx context.Context, db *database, dr *deployRequest)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d := &dr.Deployment
-	if failed != nil {
+	switch {
+	case failed != nil && waitedForLock(failed.err):
+		e.blockedLocked(db, dr, failed.op.Change.Table)
+		return e.commitLocked()
+	case failed != nil:
 		return e.failLocked(db, dr, failed.op, failed.err)
 	}
 	now := e.stamp()
+	d.Blocked = nil
 	d.CutoverAt, d.FinishedAt, dr.DeployedAt = now, now, now
 	if d.Revert == nil {
 		e.moveLocked(db, dr, planetscale.TriggerFinished, planetscale.StateComplete, "live")
@@ -159,6 +176,7 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 	e.mu.Lock()
 	d := &dr.Deployment
 	resumed, keep, before, want := d.Executing, d.Revert != nil, d.TargetSchema, d.WantSchema
+	forced := d.Instant || e.forcedLocked(d)
 	statements := make([]statement, len(d.Operations))
 	for i, op := range d.Operations {
 		statements[i] = statement{op.Change, op}
@@ -179,6 +197,12 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 		return err
 	}
 	defer conn.Close()
+	impatient(ctx, conn)
+	if breaker, can := e.engine.(lockBreaker); can && forced {
+		if err := breaker.EndTransactions(ctx, dr.IntoID); err != nil {
+			return err
+		}
+	}
 	for _, s := range statements {
 		if err := s.run(ctx, conn, keep); err != nil {
 			if ctx.Err() != nil {
@@ -245,7 +269,7 @@ func (e *Emulator) missing(ctx context.Context, db *database, dr *deployRequest,
 	if err != nil {
 		return nil, err
 	}
-	changes, err := schema.Diff(now, wanted)
+	changes, err := schema.Diff(now, dr.Deployment.mine(now, wanted))
 	if err != nil {
 		return nil, err
 	}
@@ -276,5 +300,5 @@ func (e *Emulator) inverse(ctx context.Context, db *database, dr *deployRequest)
 	if err != nil {
 		return nil, err
 	}
-	return schema.Diff(now, old)
+	return schema.Diff(now, dr.Deployment.mine(now, old))
 }

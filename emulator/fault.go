@@ -77,6 +77,11 @@ const (
 	// FaultStaleSchema makes a branch's schema endpoint show the schema that
 	// the branch was made with.
 	FaultStaleSchema FaultKind = "stale-schema"
+	// FaultCutoverBlocked makes a cutover meet a lock on a table, until it is
+	// forced or an hour has passed.
+	FaultCutoverBlocked FaultKind = "cutover-blocked"
+	// FaultQueuePaused lets no queued deployment of a database begin.
+	FaultQueuePaused FaultKind = "queue-paused"
 	// FaultDeployError makes an operation fail while it is running.
 	FaultDeployError FaultKind = "deploy-error"
 	// FaultRevertError makes a revert fail.
@@ -84,7 +89,7 @@ const (
 )
 
 var faultKinds = []FaultKind{FaultAnswer, FaultAnswerAfter, FaultDelay, FaultDropBefore, FaultDropAfter, FaultCut, FaultNoDeployment,
-	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultDeployError, FaultRevertError}
+	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError}
 
 // Unknowns are the questions about the platform that nobody outside it can
 // answer. The zero value is the emulator's guess; each switch turns one around.
@@ -149,6 +154,7 @@ func (e *Emulator) RemoveFault(id int) error {
 	if id != 0 && n == len(e.world.Faults) {
 		return errNotFound
 	}
+	e.wakeLocked() // something may have waited for it
 	return nil
 }
 
@@ -197,6 +203,14 @@ func (e *Emulator) takeRequestFaultLocked(do []FaultKind, method, path string) *
 		return f
 	}
 	return nil
+}
+
+// hasFaultLocked says whether a fault of a kind stands against a subject, and
+// leaves it standing.
+func (e *Emulator) hasFaultLocked(do FaultKind, subject string) bool {
+	return slices.ContainsFunc(e.world.Faults, func(f *Fault) bool {
+		return f.Do == do && (f.path != nil || f.compile() == nil) && f.path.MatchString(subject)
+	})
 }
 
 // text is the fault's message.

@@ -130,8 +130,10 @@ type deployRequest struct {
 	UpdatedAt  time.Time  `json:"updated_at"`
 	ClosedAt   *time.Time `json:"closed_at,omitempty"`
 	DeployedAt *time.Time `json:"deployed_at,omitempty"`
-	Reviews    []*review  `json:"reviews,omitempty"`
-	Deployment deployment `json:"deployment"`
+	// ApprovedSchema is the branch's schema when it was approved.
+	ApprovedSchema schemaID   `json:"approved_schema,omitempty"`
+	Reviews        []*review  `json:"reviews,omitempty"`
+	Deployment     deployment `json:"deployment"`
 
 	BranchDeletedBy *actor     `json:"branch_deleted_by,omitempty"`
 	BranchDeletedAt *time.Time `json:"branch_deleted_at,omitempty"`
@@ -166,6 +168,8 @@ type deployment struct {
 	CutoverAt        *time.Time `json:"cutover_at,omitempty"`
 	FinishedAt       *time.Time `json:"finished_at,omitempty"`
 	ForceCutoverAt   *time.Time `json:"force_cutover_requested_at,omitempty"`
+	Parallel         bool       `json:"parallel,omitempty"`   // in the lane beside the serial one
+	Blocked          *blockage  `json:"blocked,omitempty"`    // of its cutover
 	Order            int        `json:"order,omitempty"`      // its place among all that were ever queued
 	Validating       int        `json:"validating,omitempty"` // so many more deploys are answered "currently validating"
 

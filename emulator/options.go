@@ -70,6 +70,9 @@ type Knobs struct {
 	// complete_pending_revert. Zero: there is no window, and it is complete
 	// at once.
 	RevertWindow time.Duration `json:"revert_window"`
+	// Gate is how long a deployment waits for a person's cutover before it is
+	// cancelled. Zero: for ever.
+	Gate time.Duration `json:"gate"`
 	// Revert is the time that a revert takes.
 	Revert time.Duration `json:"revert"`
 	// Cancel is the time that a cancel takes.

@@ -75,6 +75,18 @@ func (e *Emulator) connect(ctx context.Context, branchID, database string, chang
 	return db, nil
 }
 
+// branchSchema is the schema that a request's branch has now; none if it is gone.
+func (e *Emulator) branchSchema(ctx context.Context, db *database, dr *deployRequest) (schemaID, error) {
+	e.mu.Lock()
+	b := db.branchByID(dr.BranchID)
+	e.mu.Unlock()
+	if b == nil {
+		return "", nil
+	}
+	id, _, err := e.look(ctx, b.ID, db.Name)
+	return id, err
+}
+
 // look reads the schema that a branch has now. The lock must not be held.
 func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaID, *schema.Schema, error) {
 	db, err := e.connect(ctx, branchID, database)

@@ -64,18 +64,50 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 			schemaUpdated = &b.CreatedAt
 		}
 	}
-	return object{"id": d.ID, "type": "Deployment", "state": c.state(d), "deployable": d.deployable(), "deploy_request_number": dr.Number,
+	paused := d.State == planetscale.StateQueued && c.e.hasFaultLocked(FaultQueuePaused, db.path())
+	locked := ""
+	if d.Blocked != nil && d.State == planetscale.StateInProgressCutover {
+		locked = d.Blocked.Table
+	}
+	strategy := "serial"
+	if d.Parallel {
+		strategy = "parallel"
+	}
+	return object{"id": d.ID, "type": "Deployment", "state": c.state(d), "strategy": strategy, "deployable": d.deployable(), "deploy_request_number": dr.Number,
 		"into_branch": dr.Into, "auto_cutover": d.AutoCutover, "auto_delete_branch": d.AutoDeleteBranch,
 		"instant_ddl": d.Instant, "instant_ddl_eligible": d.InstantEligible,
 		"queued_at": atOrNull(d.QueuedAt), "submitted_at": atOrNull(d.SubmittedAt), "started_at": atOrNull(d.StartedAt),
 		"ready_to_cutover_at": atOrNull(d.ReadyToCutoverAt), "cutover_at": atOrNull(d.CutoverAt), "finished_at": atOrNull(d.FinishedAt),
-		"cutover_expiring": false, "force_cutover_requested_at": atOrNull(d.ForceCutoverAt), "deploy_check_errors": orNull(d.CheckErrors),
-		"queue_paused": false, "queue_pause_reason": nil, "table_locked": false, "locked_table_name": nil,
+		"cutover_expiring": c.e.expiringLocked(d), "force_cutover_requested_at": atOrNull(d.ForceCutoverAt), "deploy_check_errors": orNull(d.CheckErrors),
+		"queue_paused": paused, "queue_pause_reason": pauseReason(paused), "table_locked": locked != "", "locked_table_name": orNull(locked),
 		"preceding_deployments": preceding, "lint_errors": lint, "sequential_diff_dependencies": []object{}, "lookup_vindex_operations": []object{},
-		"throttler_configurations": nil, "deployment_revert_request": c.showRevert(db, dr),
+		"throttler_configurations": throttlers(db), "deployment_revert_request": c.showRevert(db, dr),
 		"actor": showActor(d.Actor), "cutover_actor": showActor(d.CutoverActor), "cancelled_actor": showActor(d.CancelledActor),
 		"schema_last_updated_at": atOrNull(schemaUpdated), "deploy_operations": operations, "deploy_operation_summaries": summaries,
 		"created_at": at(d.CreatedAt), "updated_at": at(d.UpdatedAt)}
+}
+
+// throttlers is null while nothing is throttled.
+func throttlers(db *database) any {
+	if db.Settings.ThrottlerRatio == 0 {
+		return nil
+	}
+	return []object{{"keyspace_name": db.Name, "ratio": db.Settings.ThrottlerRatio}}
+}
+
+// throttledAt is when an operation was throttled last: now, while it copies.
+func (c *call) throttledAt(db *database, op *operation) any {
+	if db.Settings.ThrottlerRatio == 0 || op.State != "in_progress" || op.Copied {
+		return nil
+	}
+	return at(c.e.nowLocked())
+}
+
+func pauseReason(paused bool) any {
+	if !paused {
+		return nil
+	}
+	return "The deploy queue of this database is paused"
 }
 
 // deployable stays true while deploying and after, as on the platform.
@@ -121,9 +153,11 @@ func (c *call) operationErrors(op *operation) any {
 func (c *call) showOperation(db *database, dr *deployRequest, op *operation) object {
 	percent, eta := c.progress(op)
 	used := c.e.nowLocked()
+	blocked := dr.Deployment.Blocked
+	locked := blocked != nil && dr.Deployment.State == planetscale.StateInProgressCutover && blocked.Table == op.Change.Table
 	return object{"id": op.ID, "type": "DeployOperation", "state": op.State, "keyspace_name": db.Name, "table_name": op.Change.Table,
 		"operation_name": op.Change.Verb, "ddl_statement": op.Change.SQL, "syntax_highlighted_ddl": highlight(op.Change.SQL),
-		"progress_percentage": percent, "eta_seconds": eta, "throttled_at": nil, "can_drop_data": op.Change.DropsData, "table_locked": false,
+		"progress_percentage": percent, "eta_seconds": eta, "throttled_at": c.throttledAt(db, op), "can_drop_data": op.Change.DropsData, "table_locked": locked,
 		"table_recently_used": op.Rows > 0, "table_recently_used_at": usedAt(op.Rows > 0, used), "removed_foreign_key_names": nil,
 		"deploy_errors": c.operationErrors(op), "deploy_error_docs_url": nil, "created_at": at(op.CreatedAt), "updated_at": at(op.UpdatedAt)}
 }
@@ -147,7 +181,7 @@ func (c *call) showSummary(db *database, dr *deployRequest, op *operation) objec
 	return object{"id": idOf("summary " + op.ID), "type": "DeployOperationSummary", "state": state, "keyspace_name": db.Name,
 		"table_name": op.Change.Table, "operation_name": op.Change.Verb, "ddl_statement": op.Change.SQL,
 		"syntax_highlighted_ddl": highlight(op.Change.SQL), "progress_percentage": percent, "eta_seconds": eta, "deploy_errors": c.operationErrors(op),
-		"sharded": false, "shard_count": 1, "shard_names": []string{}, "can_drop_data": op.Change.DropsData, "throttled_at": nil,
+		"sharded": false, "shard_count": 1, "shard_names": []string{}, "can_drop_data": op.Change.DropsData, "throttled_at": c.throttledAt(db, op),
 		"table_recently_used": op.Rows > 0, "table_recently_used_at": usedAt(op.Rows > 0, c.e.nowLocked()), "removed_foreign_key_names": nil,
 		"operations": []object{{"id": op.ID, "shard": "", "state": op.State, "progress_percentage": percent, "eta_seconds": eta}},
 		"created_at": at(op.CreatedAt)}
