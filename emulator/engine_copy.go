@@ -98,12 +98,15 @@ func checkID(id string) error {
 }
 
 // openBackend is a connection pool on a branch, for the engines' own work.
-func openBackend(b mysqlproxy.Backend) *sql.DB {
+func openBackend(b mysqlproxy.Backend, change ...func(*mysql.Config)) *sql.DB {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.DBName, c.TLS = b.User, b.Password, b.Database, b.TLS
 	c.Net, c.Addr = "branch", "branch"
 	c.Logger = &mysql.NopLogger{}
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return b.Dial(ctx) }
+	for _, f := range change {
+		f(c)
+	}
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
 		panic(err) // only for options that are not set here
@@ -114,41 +117,56 @@ func openBackend(b mysqlproxy.Backend) *sql.DB {
 // quoteName quotes an identifier.
 func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
+// copyBatch is how many tables one text makes.
+const copyBatch = 50
+
 // copyBranch copies tables and views without rows, and the rows of the tables named. The counters of AUTO_INCREMENT columns
-// start anew, as they do on the platform.
-func copyBranch(ctx context.Context, from, to mysqlproxy.Backend, withRows []string) error {
-	src, dst := openBackend(from), openBackend(to)
+// start anew, as they do on the platform. The source is read while ready, which must return before to is used, is at work.
+func copyBranch(ctx context.Context, from, to mysqlproxy.Backend, withRows []string, ready func() error) error {
+	src, dst := openBackend(from), openBackend(to, func(c *mysql.Config) { c.MultiStatements = true })
 	defer src.Close()
 	defer dst.Close()
+	prepared := make(chan error, 1)
+	go func() { prepared <- ready() }()
+	var tables []tableText
 	read, err := src.Conn(ctx)
-	if err != nil {
+	if err == nil {
+		defer read.Close()
+		tables, err = readTables(ctx, read)
+	}
+	if err := errors.Join(<-prepared, err); err != nil {
 		return err
 	}
-	defer read.Close()
 	write, err := dst.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer write.Close()
-	for _, set := range []string{"SET foreign_key_checks = 0", "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"} {
+	for _, set := range []string{
+		"SET foreign_key_checks = 0",
+		"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+		"SET innodb_strict_mode = 0", // the source's tables are as they are
+	} {
 		if _, err := write.ExecContext(ctx, set); err != nil {
 			return err
 		}
 	}
-	tables, err := readTables(ctx, read)
-	if err != nil {
-		return err
-	}
+	var texts []string
 	var views []tableText
 	for _, t := range tables {
 		if t.view {
 			views = append(views, t)
-			continue
+		} else {
+			texts = append(texts, counter.ReplaceAllString(t.create, "$1"))
 		}
-		if _, err := write.ExecContext(ctx, counter.ReplaceAllString(t.create, "$1")); err != nil {
-			return fmt.Errorf("table %s: %w", t.name, err)
+	}
+	for batch := range slices.Chunk(texts, copyBatch) {
+		if _, err := write.ExecContext(ctx, strings.Join(batch, ";\n")); err != nil {
+			return fmt.Errorf("make the tables: %w", err)
 		}
-		if slices.Contains(withRows, t.name) {
+	}
+	for _, t := range tables {
+		if !t.view && slices.Contains(withRows, t.name) {
 			if err := copyRows(ctx, read, write, t.name); err != nil {
 				return fmt.Errorf("rows of %s: %w", t.name, err)
 			}

@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -159,5 +160,28 @@ func TestHalfMadeBranchIsSweptUp(t *testing.T) {
 	}
 	if err := e.Create(t.Context(), "../../etc", "shop"); err == nil {
 		t.Error("an id that leaves the folder was taken")
+	}
+}
+
+// Rows written over MySQL are kept by the time that the API answers a change.
+func TestRowsKeptBeforeAnswered(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, func(string) (emulator.Engine, error) { return emulator.NewMemory(dir) })
+	s.sql("main", "CREATE TABLE notes (id int NOT NULL PRIMARY KEY, body text)")
+	db := s.superuser("main")
+	for i := range 20 {
+		if _, err := db.Exec("INSERT INTO notes VALUES (?, ?)", i, fmt.Sprintf("note %d.", i)); err != nil {
+			t.Fatal(err)
+		}
+		if status, o := s.call("PATCH", "/v1/organizations/acme/databases/shop", `{"allow_foreign_key_constraints": false}`); status != 200 {
+			t.Fatal(status, o)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "memory", "*.sql"))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), fmt.Sprintf("note %d.", i)) {
+			t.Fatalf("after row %d the file is (%v)\n%s", i, err, text)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -107,6 +108,10 @@ func (c *call) serve(w http.ResponseWriter) {
 		return
 	}
 	a, err := c.handle()
+	if err == nil && c.r.Method != http.MethodGet {
+		// Who is told that something was done may rely on all that was done before, over MySQL too.
+		err = c.e.engine.Flush(context.WithoutCancel(c.r.Context()))
+	}
 	if done := c.faultsAfter(w, a, err); done {
 		return
 	}

@@ -77,13 +77,6 @@ func (s *stage) seen() []emulator.Event {
 	return append([]emulator.Event(nil), s.events...)
 }
 
-// forget drops the events so far: those that a test has expected.
-func (s *stage) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = nil
-}
-
 // states are the states that a deploy request went through.
 func (s *stage) states(subject string) (all []planetscale.State) {
 	for _, ev := range s.seen() {
@@ -193,11 +186,11 @@ func (s *stage) await(number int, states ...planetscale.State) *planetscale.Depl
 
 func (s *stage) until(what string, done func() bool) {
 	s.Helper()
-	for range 1000 {
+	// Not a number of looks: on a busy machine a database server alone may take seconds to begin.
+	for deadline := time.Now().Add(max(time.Minute, 1000*s.pause)); time.Now().Before(deadline); time.Sleep(s.pause) {
 		if done() {
 			return
 		}
-		time.Sleep(s.pause)
 	}
 	for _, ev := range s.seen() {
 		if ev.Kind == emulator.EventRequest && ev.Status == 200 {
