@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pmig/pmig/mysqlproxy"
@@ -15,6 +16,7 @@ type frontHandler struct {
 
 	text    string // the last text looked at; prepared statements come again and again
 	actions []action
+	rereads bool // strings may be read in another way than MySQL's usual
 
 	backend   mysqlproxy.Backend
 	isolation string // what the session has set, as MySQL writes it
@@ -34,6 +36,9 @@ func (h *frontHandler) Statement(st *mysqlproxy.Statement) mysqlproxy.Verdict {
 	}
 	if h.text != st.SQL || h.actions == nil {
 		h.text, h.actions = st.SQL, classify(st.SQL)
+		if h.rereads = h.rereads || slices.ContainsFunc(h.actions, func(a action) bool { return a.rereads }); h.rereads && strings.Contains(st.SQL, `\`) {
+			h.actions = append(h.actions, classify(reread(st.SQL))...)
+		}
 	}
 	answered := len(h.actions) > 0 && st.Command == mysqlproxy.Query
 	for _, a := range h.actions {

@@ -31,6 +31,7 @@ type action struct {
 	reads      string // a table that it reads
 	temporary  bool   // it makes a temporary table
 	foreignKey bool
+	rereads    bool              // from here on the session may read strings in another way
 	refused    *mysqlproxy.Error // refused whoever asks
 }
 
@@ -102,6 +103,9 @@ func byTree(statement sqlparser.Statement, text string) []action {
 			switch e.Var.Scope {
 			case sqlparser.GlobalScope, sqlparser.PersistSysScope, sqlparser.PersistOnlySysScope:
 				return []action{unsupported("global scope in set: " + e.Var.Name.String())}
+			}
+			if e.Var.Name.EqualString("sql_mode") {
+				return []action{setMode(e.Expr)}
 			}
 		}
 		return []action{{}}
@@ -228,6 +232,7 @@ var (
 	analyzeTable    = regexp.MustCompile(`(?is)^analyze\s+((no_write_to_binlog|local)\s+)?table\b`)
 	dropsForeignKey = regexp.MustCompile(`(?i)\bdrop\s+foreign\s+key\b`)
 	setStatement    = regexp.MustCompile(`(?is)^set\s+statement\b`)
+	sqlMode         = regexp.MustCompile(`(?i)sql_mode`)
 	setGlobal       = regexp.MustCompile(`(?i)^set\s+(global|persist|persist_only|password|role|default)\b|@@(global|persist)\b`)
 )
 
@@ -270,7 +275,7 @@ func byWords(text string) action {
 		case setGlobal.MatchString(text):
 			return unsupported("global scope in set")
 		}
-		return action{}
+		return action{rereads: sqlMode.MatchString(text)}
 	case "ANALYZE":
 		if !analyzeTable.MatchString(text) { // elsewhere it runs the statement behind it
 			return syntaxError(word)

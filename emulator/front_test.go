@@ -298,3 +298,40 @@ func TestFrontTLS(t *testing.T) {
 		}
 	})
 }
+
+// A mode of the session in which a backslash escapes nothing hides no statement.
+func TestFrontModes(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s := start(t, open)
+		s.sql("main", "CREATE TABLE users (id int NOT NULL PRIMARY KEY, name varchar(50))")
+		hidden := `SELECT '\'; DROP TABLE users; -- '`
+		for _, mode := range []string{"'NO_BACKSLASH_ESCAPES'", "CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", "'ansi_quotes,no_backslash_escapes'", "1048576", "@mode"} {
+			db := s.superuser("main")
+			db.SetMaxOpenConns(1)
+			if _, err := db.Exec(hidden); err != nil { // a string, as long as nothing was set
+				t.Errorf("%s: %v", hidden, err)
+			}
+			if _, err := db.Exec("SET @mode = 'NO_BACKSLASH_ESCAPES'"); err != nil {
+				t.Fatal(err)
+			}
+			_, set := db.Exec("SET SESSION sql_mode = " + mode)
+			if _, err := db.Exec(hidden); set == nil && number(err) != 1105 {
+				t.Errorf("after sql_mode = %s: %v", mode, err)
+			}
+			// In one text with the SET it is no better hidden.
+			other := s.superuser("main")
+			if _, err := other.Exec("SET sql_mode = " + mode + "; " + hidden); number(err) != 1105 {
+				t.Errorf("with sql_mode = %s: %v", mode, err)
+			}
+		}
+		db := s.superuser("main")
+		for value, want := range map[string]uint16{"'TRADITIONAL,NO_ENGINE_SUBSTITUTION'": 0, "''": 0, "DEFAULT": 0, "'ORACLE'": 1231, "'STRICT_ALL_TABLES,MSSQL'": 1231} {
+			if _, err := db.Exec("SET sql_mode = " + value); number(err) != want {
+				t.Errorf("sql_mode = %s: %v, want %d", value, err, want)
+			}
+		}
+		if got := rows(t, s.superuser("main"), "SELECT count(*) FROM users"); got != "0" {
+			t.Error(got)
+		}
+	})
+}
