@@ -125,6 +125,10 @@ func (s Spec) Tables() []string {
 	return names
 }
 
+// Order compares two keys as the tool orders them: below zero if it runs a
+// first, zero if they are the same.
+func (s Spec) Order(a, b string) int { return s.order(a, b) }
+
 // validate guards the entrances of the package against half-made specs.
 func (s Spec) validate() error {
 	switch {

@@ -33,5 +33,9 @@ func (c *clock) now() (time.Time, bool) {
 	if c.seen.IsZero() {
 		return time.Time{}, false
 	}
-	return c.date.Add(time.Since(c.seen)), true
+	// The monotonic clock stands still while a machine sleeps and the other can
+	// be set back. What ends by this clock should rather end early than late.
+	now := time.Now()
+	elapsed := max(now.Sub(c.seen), now.Round(0).Sub(c.seen.Round(0)))
+	return c.date.Add(elapsed), true
 }
