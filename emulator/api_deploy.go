@@ -49,6 +49,8 @@ func postDeploy(c *call) (answer, error) {
 	return c.action(planetscale.TriggerDeploy, "This deploy request cannot be deployed", func(db *database, dr *deployRequest, to planetscale.State) error {
 		d := &dr.Deployment
 		switch {
+		case db.branchByID(dr.BranchID) == nil:
+			return unprocessable("This deploy request cannot be deployed: its branch has been deleted")
 		case d.Validating > 0:
 			d.Validating--
 			return c.keep(invalid(validating))
@@ -166,7 +168,10 @@ func putAutoApply(c *call) (answer, error) {
 		if dr.Closed || d.State == planetscale.StateInProgressCutover || d.State.Info().Live || d.FinishedAt != nil {
 			return answer{}, unprocessable("Auto-apply can only be changed before the cutover")
 		}
-		d.AutoCutover, db.AutoCutover, dr.UpdatedAt = on, on, c.e.nowLocked()
+		d.AutoCutover, dr.UpdatedAt = on, c.e.nowLocked()
+		if dr.Number == db.LastNumber { // the one that the next inherits from
+			db.AutoCutover = on
+		}
 		if to := d.State.After(planetscale.TriggerAutoApply); on && len(to) > 0 {
 			c.cutOver(db, dr, planetscale.TriggerAutoApply, to[0])
 		}

@@ -3,7 +3,6 @@ package emulator
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,13 +47,14 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
 	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}
 	perRow, each := e.world.Knobs.CopyPerRow, e.world.Knobs.Deploy
+	gone := &findings{branch: dr.Deployment.BranchSchema, target: dr.Deployment.TargetSchema, checkErrors: "the branch has been deleted"}
 	var baseID schemaID
 	if b != nil {
 		baseID = b.Base
 	}
 	e.mu.Unlock()
-	if b == nil || into == nil {
-		return nil, errors.New("the branch is gone")
+	if b == nil || into == nil { // nothing will come of it, and nobody is to wait
+		return gone, nil
 	}
 	base, err := e.schemas.get(baseID)
 	if err != nil {

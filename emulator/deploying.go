@@ -188,7 +188,7 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 	case f.branch != d.BranchSchema:
 		e.resetLocked(db, dr, true, "the branch has changed")
 		return e.commitLocked()
-	case f.target != d.TargetSchema && !f.deployable():
+	case !f.deployable():
 		e.resetLocked(db, dr, false, "the target has changed")
 		return e.commitLocked()
 	case f.target != d.TargetSchema:
