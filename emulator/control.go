@@ -20,11 +20,13 @@ import (
 //	GET    /_emulator/faults           what goes wrong
 //	POST   /_emulator/faults           {"do": "drop-after", "method": "POST", "path": "/deploy$", "times": 1}
 //	DELETE /_emulator/faults[/ID]      all of them, or one
-//	GET    /_emulator/requests         the requests received
+//	GET    /_emulator/requests         the requests received, without secrets
+//	DELETE /_emulator/requests         forget them
 //	GET    /_emulator/events           what happened
 //	GET    /_emulator/state            everything it knows, without secrets
 //	POST   /_emulator/databases        {"organization": "acme", "name": "shop", ...}
 //	POST   /_emulator/sql              {"database": "shop", "branch": "main", "sql": "...; ..."}: run past every rule
+//	POST   /_emulator/import           {"database": "shop", "branch": "main", "schema": "CREATE ...", "rows": {"users": [{"id": 1}]}}
 //	ANY    /_emulator/as/NAME/v1/...   the API as a person at the dashboard
 func (e *Emulator) serveControl(w http.ResponseWriter, c *call) {
 	var err error
@@ -57,6 +59,7 @@ type knobsText struct {
 	BranchReady  duration `json:"branch_ready"`
 	Diff         duration `json:"diff"`
 	Queue        duration `json:"queue"`
+	Submit       duration `json:"submit"`
 	Deploy       duration `json:"deploy"`
 	CopyPerRow   duration `json:"copy_per_row"`
 	Cutover      duration `json:"cutover"`
@@ -143,6 +146,13 @@ func (c *call) control(what string) (answer, error) {
 		return c.controlDatabase()
 	case "POST sql":
 		return c.controlSQL()
+	case "POST import":
+		return c.controlImport()
+	case "DELETE requests":
+		return c.locked(func() (answer, error) {
+			e.requests = nil
+			return noContent()
+		})
 	}
 	if id, is := strings.CutPrefix(what, "DELETE faults/"); is {
 		n, err := strconv.Atoi(id)
@@ -171,12 +181,12 @@ func (c *call) readText(into any) error {
 }
 
 func knobsOf(k Knobs) knobsText {
-	return knobsText{duration(k.BranchReady), duration(k.Diff), duration(k.Queue), duration(k.Deploy), duration(k.CopyPerRow),
+	return knobsText{duration(k.BranchReady), duration(k.Diff), duration(k.Queue), duration(k.Submit), duration(k.Deploy), duration(k.CopyPerRow),
 		duration(k.Cutover), duration(k.RevertWindow), duration(k.Gate), duration(k.Revert), duration(k.Cancel)}
 }
 
 func (k knobsText) knobs() Knobs {
-	return Knobs{time.Duration(k.BranchReady), time.Duration(k.Diff), time.Duration(k.Queue), time.Duration(k.Deploy), time.Duration(k.CopyPerRow),
+	return Knobs{time.Duration(k.BranchReady), time.Duration(k.Diff), time.Duration(k.Queue), time.Duration(k.Submit), time.Duration(k.Deploy), time.Duration(k.CopyPerRow),
 		time.Duration(k.Cutover), time.Duration(k.RevertWindow), time.Duration(k.Gate), time.Duration(k.Revert), time.Duration(k.Cancel)}
 }
 

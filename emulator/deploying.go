@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -64,6 +65,8 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 	}
 	if dr.Closed {
 		switch {
+		case d.CopyOwed && d.CopyAt != nil && e.nowLocked().Before(*d.CopyAt):
+			return nil, *d.CopyAt
 		case d.CopyOwed:
 			return func(ctx context.Context) error { return e.copyHistory(ctx, db, dr) }, time.Time{}
 		case d.KeptOwed:
@@ -86,9 +89,9 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		return after(k.Queue, func(ctx context.Context) error { return e.submit(ctx, db, dr) })
 	case planetscale.StateSubmitting:
 		if d.Instant {
-			return after(k.Queue, func(ctx context.Context) error { return e.deployInstantly(ctx, db, dr) })
+			return after(cmp.Or(k.Submit, k.Queue), func(ctx context.Context) error { return e.deployInstantly(ctx, db, dr) })
 		}
-		return after(k.Queue, to(planetscale.TriggerSubmitted, planetscale.StateInProgress, func() {
+		return after(cmp.Or(k.Submit, k.Queue), to(planetscale.TriggerSubmitted, planetscale.StateInProgress, func() {
 			d.StartedAt = e.stamp()
 			if k.RevertWindow > 0 {
 				d.Revert = &revert{ID: newID(), CreatedAt: *d.StartedAt}
@@ -207,6 +210,10 @@ func (e *Emulator) completeLocked(db *database, dr *deployRequest) {
 	d := &dr.Deployment
 	if copies, _ := db.copies(); copies {
 		d.CopyOwed = true
+		if f := e.takeFaultLocked(FaultHistoryDelay, dr.subject()); f != nil {
+			later := e.nowLocked().Add(f.Delay)
+			d.CopyAt = &later
+		}
 	}
 	d.DeleteOwed = d.AutoDeleteBranch
 	if d.Revert != nil && d.Revert.FinishedAt == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,6 +70,11 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 		}
 		e.store, e.schemas.store, e.world = s, s, w
 	}
+	if o.Fixtures != nil {
+		for _, t := range o.Fixtures.Tokens {
+			e.options.Tokens = append(slices.Clip(e.options.Tokens), Token{ID: t.ID, Secret: t.Secret, Name: t.Name, Permissions: t.Permissions})
+		}
+	}
 	e.routes = e.mux()
 	e.ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := e.begin(ctx); err != nil {
@@ -85,7 +91,7 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 // begin makes what the options ask for and resumes what was going on.
 func (e *Emulator) begin(ctx context.Context) error {
 	e.mu.Lock()
-	e.world.Knobs = e.options.Knobs
+	e.world.Knobs, e.world.Unknowns = e.options.Knobs, e.options.Unknowns
 	for i := range e.options.Faults {
 		if _, err := e.addFaultLocked(e.options.Faults[i]); err != nil {
 			e.mu.Unlock()
@@ -94,6 +100,11 @@ func (e *Emulator) begin(ctx context.Context) error {
 	}
 	e.organizationLocked(e.options.Organization)
 	e.mu.Unlock()
+	if f := e.options.Fixtures; f != nil {
+		if err := f.apply(ctx, e); err != nil {
+			return err
+		}
+	}
 	for _, name := range e.options.Databases {
 		if err := e.CreateDatabase(ctx, e.options.Organization, Database{Name: name}); err != nil && !errors.Is(err, errTaken) {
 			return fmt.Errorf("database %s: %w", name, err)

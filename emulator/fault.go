@@ -34,7 +34,7 @@ type Fault struct {
 	Message string            `json:"message,omitempty"`
 	Body    string            `json:"body,omitempty"`
 	Header  map[string]string `json:"header,omitempty"`
-	// Delay is the latency of FaultDelay.
+	// Delay is the latency of FaultDelay, FaultSlow and FaultHistoryDelay.
 	Delay time.Duration `json:"delay,omitempty"`
 	// Count is how many deploys FaultValidating refuses, of each request.
 	Count int `json:"count,omitempty"`
@@ -57,6 +57,11 @@ const (
 	FaultDropBefore FaultKind = "drop-before"
 	// FaultDropAfter does what was asked and ends the connection.
 	FaultDropAfter FaultKind = "drop-after"
+	// FaultSlow sends the answer's body in pieces, over Delay in all.
+	FaultSlow FaultKind = "slow"
+	// FaultHistoryDelay brings the rows of the migration history to the target
+	// only Delay after the deployment is complete.
+	FaultHistoryDelay FaultKind = "history-delay"
 	// FaultCut ends the connection in the middle of the answer's body.
 	FaultCut FaultKind = "cut"
 	// FaultNoDeployment leaves the deployment out of an action's answer.
@@ -88,7 +93,7 @@ const (
 	FaultRevertError FaultKind = "revert-error"
 )
 
-var faultKinds = []FaultKind{FaultAnswer, FaultAnswerAfter, FaultDelay, FaultDropBefore, FaultDropAfter, FaultCut, FaultNoDeployment,
+var faultKinds = []FaultKind{FaultAnswer, FaultAnswerAfter, FaultDelay, FaultDropBefore, FaultDropAfter, FaultCut, FaultSlow, FaultHistoryDelay, FaultNoDeployment,
 	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError}
 
 // Unknowns are the questions about the platform that nobody outside it can
@@ -121,10 +126,7 @@ func (e *Emulator) AddFault(f Fault) (int, error) {
 }
 
 func (e *Emulator) addFaultLocked(f Fault) (int, error) {
-	if !slices.Contains(faultKinds, f.Do) {
-		return 0, invalid(fmt.Sprintf("no fault %q", f.Do))
-	}
-	if err := f.compile(); err != nil {
+	if err := f.check(); err != nil {
 		return 0, err
 	}
 	if (f.Do == FaultAnswer || f.Do == FaultAnswerAfter) && f.Status == 0 {
@@ -135,6 +137,17 @@ func (e *Emulator) addFaultLocked(f Fault) (int, error) {
 	e.world.Faults = append(e.world.Faults, &f)
 	e.eventLocked(Event{Kind: EventFault, Subject: strconv.Itoa(f.ID), Text: "set: " + string(f.Do) + " " + strings.TrimSpace(f.Method+" "+f.Path)})
 	return f.ID, nil
+}
+
+// check refuses a fault that cannot be.
+func (f *Fault) check() error {
+	if !slices.Contains(faultKinds, f.Do) {
+		return invalid(fmt.Sprintf("no fault %q", f.Do))
+	}
+	if f.Delay < 0 || f.Times < 0 || f.Skip < 0 || f.Count < 0 || f.Status != 0 && (f.Status < 200 || f.Status > 599) {
+		return invalid("a fault has no negative members, and a status from 200 to 599")
+	}
+	return f.compile()
 }
 
 func (f *Fault) compile() error {

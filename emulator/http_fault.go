@@ -62,6 +62,10 @@ func (c *call) faultsAfter(w http.ResponseWriter, a answer, err error) (done boo
 	if a.body == nil {
 		return false
 	}
+	if f := c.fault(FaultSlow); f != nil {
+		c.trickle(w, a, f.Delay)
+		return true
+	}
 	if f := c.fault(FaultCut); f != nil {
 		b, _ := json.Marshal(a.body) // half of whatever it would have been
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -73,6 +77,28 @@ func (c *call) faultsAfter(w http.ResponseWriter, a answer, err error) (done boo
 		c.drop()
 	}
 	return false
+}
+
+// pieces is in how many parts a slow body comes.
+const pieces = 8
+
+// trickle writes an answer piece by piece.
+func (c *call) trickle(w http.ResponseWriter, a answer, over time.Duration) {
+	b, _ := json.Marshal(a.body) // as write does, which told of an error if there is one
+	c.record.Status = a.status
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(a.status)
+	for i := range pieces {
+		if _, err := w.Write(b[len(b)*i/pieces : len(b)*(i+1)/pieces]); err != nil {
+			c.drop()
+		}
+		if flush, ok := w.(http.Flusher); ok {
+			flush.Flush()
+		}
+		if !pause(c.r.Context(), over/pieces) {
+			c.drop()
+		}
+	}
 }
 
 // answerFault writes the answer that a fault carries.

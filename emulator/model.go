@@ -185,9 +185,10 @@ type deployment struct {
 
 	Revert *revert `json:"revert,omitempty"`
 
-	CopyOwed   bool `json:"copy_owed,omitempty"`   // history rows are still to be copied to the target
-	DeleteOwed bool `json:"delete_owed,omitempty"` // the branch is still to be deleted
-	KeptOwed   bool `json:"kept_owed,omitempty"`   // what was kept for a revert is still to be removed
+	CopyOwed   bool       `json:"copy_owed,omitempty"`   // history rows are still to be copied to the target
+	CopyAt     *time.Time `json:"copy_at,omitempty"`     // not before then
+	DeleteOwed bool       `json:"delete_owed,omitempty"` // the branch is still to be deleted
+	KeptOwed   bool       `json:"kept_owed,omitempty"`   // what was kept for a revert is still to be removed
 }
 
 // owes says that something is to be done after the request has been closed.

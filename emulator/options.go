@@ -34,6 +34,14 @@ type Options struct {
 	// VitessLimits holds MySQL clients to the platform's limits: the time of a
 	// transaction and of a held lock, the rows of a result, and the like.
 	VitessLimits bool
+	// TransactionLimit is how long VitessLimits lets a transaction last, or a
+	// lock be held by a session that does nothing. Default 20 seconds.
+	TransactionLimit time.Duration
+	// Unknowns answer the open questions about the platform.
+	Unknowns Unknowns
+	// Fixtures, if set, is what there shall be at the beginning. What the data
+	// folder has already is left as it is.
+	Fixtures *Fixtures
 	// Events, if set, is told everything that happens, in order, one at a
 	// time. It must not call the emulator.
 	Events func(Event)
@@ -57,8 +65,10 @@ type Knobs struct {
 	// Diff passes between the opening of a deploy request and the end of its
 	// checks.
 	Diff time.Duration `json:"diff"`
-	// Queue passes in queued and in submitting, each.
+	// Queue passes in queued.
 	Queue time.Duration `json:"queue"`
+	// Submit passes in submitting. Zero: as long as Queue.
+	Submit time.Duration `json:"submit"`
 	// Deploy is the copy time of each operation, beside CopyPerRow.
 	Deploy time.Duration `json:"deploy"`
 	// CopyPerRow is the copy time of each row of an altered table.

@@ -15,6 +15,16 @@ var (
 	reviewRequest = []string{"approve_deploy_request", "review_deploy_request"}
 )
 
+// permissions is every permission of a service token on databases and
+// organizations.
+var permissions = []string{"read_database", "write_database", "delete_database", "read_branch", "create_branch", "delete_branch",
+	"delete_production_branch", "promote_branches", "demote_branches", "connect_branch", "connect_production_branch",
+	"connect_production_read_only_branch", "delete_branch_password", "delete_production_branch_password",
+	"delete_production_read_only_branch_password", "read_deploy_request", "create_deploy_request", "approve_deploy_request",
+	"review_deploy_request", "read_comment", "create_comment", "read_backups", "write_backups", "delete_backups",
+	"delete_production_branch_backups", "restore_backup", "restore_production_branch_backup", "write_branch_vschema",
+	"write_production_branch_vschema", "read_organization", "read_databases", "create_databases", "read_service_tokens"}
+
 const (
 	pathO = "/v1/organizations/{org}"
 	pathD = pathO + "/databases/{db}"
