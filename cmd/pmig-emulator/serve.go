@@ -42,7 +42,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 			out.always("WARNING: listening on %s, which other machines may reach; this is no service for the open network", a)
 		}
 	}
-	if len(o.tokens) == 0 {
+	if len(o.tokens) == 0 && (o.fixtures == nil || len(o.fixtures.Tokens) == 0) {
 		out.note("no --token and no %s: any service token is taken", tokenVariable)
 	}
 
@@ -58,7 +58,10 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		Engine:       engine,
 		MySQLAddress: mysql.Addr().String(),
 		Address:      "http://" + api.Addr().String() + "/",
-		Knobs:        o.knobs(),
+		Knobs:        o.knobs,
+		Faults:       o.faults,
+		Unknowns:     o.unknowns,
+		Fixtures:     o.fixtures,
 		VitessLimits: o.VitessLimits,
 		Events:       out.event,
 	})

@@ -1,0 +1,7 @@
+organization "acme" {
+  database "shop" {
+    branch "main" {
+      sql = "CREATE TABEL users (id int NOT NULL, PRIMARY KEY (id))"
+    }
+  }
+}

@@ -1,0 +1,5 @@
+organization "acme" {
+  database "shop" {
+    colour = "red"
+  }
+}
