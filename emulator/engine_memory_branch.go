@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +35,7 @@ func (e *Memory) newBranch(ctx context.Context, id, database string, statements 
 	db.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(db)
 	b := &memoryBranch{id: id, database: database, provider: provider, pipes: newPipeListener(), wake: e.dirty}
-	b.engine = sqle.NewDefault(provider)
+	b.engine = sqle.NewDefault(quietProvider{provider})
 	if err := db.SetCollation(b.context(ctx), gms.Collation_utf8mb4_0900_ai_ci); err != nil { // MySQL 8's default
 		return nil, err
 	}
@@ -55,6 +57,42 @@ func (e *Memory) newBranch(ctx context.Context, id, database string, statements 
 	}
 	go s.Listener.Accept()
 	return b, nil
+}
+
+// quietProvider is what the engine sees of the databases; sessions work on them directly.
+type quietProvider struct{ *memory.DbProvider }
+
+// Database finds a database.
+func (p quietProvider) Database(ctx *gms.Context, name string) (gms.Database, error) {
+	db, err := p.DbProvider.Database(ctx, name)
+	return quiet(db), err
+}
+
+// AllDatabases gives all of them.
+func (p quietProvider) AllDatabases(ctx *gms.Context) []gms.Database {
+	all := slices.Clone(p.DbProvider.AllDatabases(ctx))
+	for i := range all {
+		all[i] = quiet(all[i])
+	}
+	return all
+}
+
+func quiet(db gms.Database) gms.Database {
+	if d, is := db.(*memory.Database); is {
+		return quietDatabase{d}
+	}
+	return db
+}
+
+// quietDatabase does not name the tables that the engine keeps a FULLTEXT key in.
+type quietDatabase struct{ *memory.Database }
+
+var fulltextTable = regexp.MustCompile(`_FTS_(CONFIG|POSITION|DOC_COUNT|GLOBAL_COUNT|ROW_COUNT)$`)
+
+// GetTableNames names the tables.
+func (d quietDatabase) GetTableNames(ctx *gms.Context) ([]string, error) {
+	names, err := d.Database.GetTableNames(ctx)
+	return slices.DeleteFunc(slices.Clone(names), fulltextTable.MatchString), err
 }
 
 // changed notes that the branch differs from its file.

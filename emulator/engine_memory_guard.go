@@ -144,6 +144,15 @@ func (g *memoryGuard) statement(ctx context.Context, c *vitess.Conn, query strin
 			results = nil
 			err = exec(again, spool)
 		}
+		if err != nil {
+			if parts := separated(query); parts != nil && exec(parts[0], spool) == nil {
+				results = nil
+				if err = exec(parts[1], spool); err != nil {
+					results = nil
+					_ = exec(parts[2], spool)
+				}
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -286,6 +295,37 @@ func reworded(query string, err error) string {
 		return again
 	}
 	return ""
+}
+
+// separated is an ALTER TABLE as two, and a third that takes the columns of the first back: the engine does not see in a
+// constraint the columns that the same statement adds. It is nil for any other statement.
+func separated(query string) []string {
+	if !strings.EqualFold(firstWord(query), "ALTER") {
+		return nil
+	}
+	statement, err := statementParser.ParseStrictDDL(query)
+	alter, ok := statement.(*sqlparser.AlterTable)
+	if err != nil || !ok {
+		return nil
+	}
+	columns, constraints, back := *alter, *alter, *alter
+	columns.AlterOptions, constraints.AlterOptions, back.AlterOptions = nil, nil, nil
+	for _, o := range alter.AlterOptions {
+		switch o := o.(type) {
+		case *sqlparser.AddConstraintDefinition:
+			constraints.AlterOptions = append(constraints.AlterOptions, o)
+			continue
+		case *sqlparser.AddColumns:
+			for _, c := range o.Columns {
+				back.AlterOptions = append(back.AlterOptions, &sqlparser.DropColumn{Name: &sqlparser.ColName{Name: c.Name}})
+			}
+		}
+		columns.AlterOptions = append(columns.AlterOptions, o)
+	}
+	if len(back.AlterOptions) == 0 || len(constraints.AlterOptions) == 0 {
+		return nil
+	}
+	return []string{sqlparser.CanonicalString(&columns), sqlparser.CanonicalString(&constraints), sqlparser.CanonicalString(&back)}
 }
 
 // engineErrors are the numbers that MySQL gives to what the engine reports as 1105, by the engine's words.
