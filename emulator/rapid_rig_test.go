@@ -1,0 +1,416 @@
+package emulator_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"pgregory.net/rapid"
+
+	"github.com/pmig/pmig/emulator"
+)
+
+// rig is an emulator that is driven, and the model it is compared with.
+type rig struct {
+	*rapid.T
+	dir     string
+	engine  emulator.Engine
+	e       *emulator.Emulator
+	model   model
+	builder []string           // what the token builder may do; nil: all
+	looks   map[string]*sql.DB // past the front, by branch id
+	names   int                // branches ever asked for
+	steps   int
+	idle    bool                  // nothing was done
+	seen    map[string]int        // states that requests came to by themselves
+	stale   map[*modelBranch]bool // what may have changed since it was looked at
+
+	mu     sync.Mutex
+	events []emulator.Event
+}
+
+// The actors: a token with some of the permissions, one with all, and a person.
+const (
+	builder = "builder"
+	keeper  = "keeper"
+	ann     = "ann"
+)
+
+func newRig(t *rapid.T) *rig {
+	s := &rig{T: t, looks: map[string]*sql.DB{}, stale: map[*modelBranch]bool{}}
+	dir, err := os.MkdirTemp("", "model-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.dir = dir
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s.model = model{branches: map[string]*modelBranch{}, knobs: emulator.Knobs{BranchReady: 10 * time.Second, Diff: 3 * time.Second,
+		Queue: 2 * time.Second, Deploy: 10 * time.Second, Cutover: 4 * time.Second, Revert: 5 * time.Second, Cancel: 3 * time.Second}}
+	if rapid.IntRange(0, 3).Draw(t, "window") > 0 {
+		s.model.knobs.RevertWindow = 30 * time.Minute
+	}
+	u := &s.model.unknowns
+	u.CloseQueued = rapid.Bool().Draw(t, "close queued")
+	u.BranchDeleteKeepsRequest = rapid.Bool().Draw(t, "delete keeps request")
+	u.BranchDeleteRefusedInWindow = rapid.Bool().Draw(t, "no delete in window")
+	u.OneRequestPerBranch = rapid.Bool().Draw(t, "one request per branch")
+	if rapid.Bool().Draw(t, "limited") {
+		s.builder = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"create_branch", "delete_branch", "read_branch", "connect_branch",
+			"delete_branch_password", "read_deploy_request", "create_deploy_request", "approve_deploy_request", "write_database"}), 1, 7, rapid.ID[string]).Draw(t, "permissions")
+	}
+	s.begin()
+	t.Cleanup(s.end)
+	main := &modelBranch{name: "main", ready: true, safe: true, data: modelSchema{}}
+	s.model.branches["main"] = main
+	_, o := s.call(keeper, "GET", "/branches/main", "")
+	main.id, _ = o["id"].(string)
+	for _, text := range []string{
+		"CREATE TABLE keep (id int NOT NULL, PRIMARY KEY (id))",
+		"CREATE TABLE t0 (id int NOT NULL, a int, b bigint NOT NULL, PRIMARY KEY (id))",
+		"INSERT INTO t0 VALUES (1, 1, 1), (2, 2, 5000000000), (3, 2, 1)",
+	} {
+		if _, err := s.e.SQL(t.Context(), "acme", "shop", "main", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	main.data["keep"] = &modelTable{}
+	main.data["t0"] = &modelTable{columns: map[string]modelColumn{"a": {typ: "int"}, "b": {typ: "bigint", notNull: true}},
+		rows: map[int]map[string]string{1: {"a": "1", "b": "1"}, 2: {"a": "2", "b": big}, 3: {"a": "2", "b": "1"}}}
+	s.drain()
+	return s
+}
+
+// begin starts the emulator on what is in its folder.
+func (s *rig) begin() {
+	var err error
+	if s.engine, err = emulator.NewMemory(s.dir + "/engine"); err != nil {
+		s.Fatal(err)
+	}
+	s.e, err = emulator.New(s.Context(), emulator.Options{Data: s.dir, Databases: []string{"shop"}, Engine: s.engine, Knobs: s.model.knobs,
+		Tokens: []emulator.Token{{ID: builder, Secret: "x", Permissions: s.builder}, {ID: keeper, Secret: "x"}},
+		Events: func(ev emulator.Event) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if ev.Kind == emulator.EventDeployRequest || ev.Kind == emulator.EventError {
+				s.events = append(s.events, ev)
+			}
+		}})
+	if err != nil {
+		s.engine.Close()
+		s.Fatalf("it does not begin: %v", err)
+	}
+	s.e.SetUnknowns(s.model.unknowns)
+}
+
+func (s *rig) end() {
+	for id, db := range s.looks {
+		db.Close()
+		delete(s.looks, id)
+	}
+	if err := s.e.Close(); err != nil {
+		s.Errorf("close: %v", err)
+	}
+}
+
+// may says whether an actor has one of some permissions.
+func (s *rig) may(who string, permissions ...string) bool {
+	return who != builder || s.builder == nil || slices.ContainsFunc(permissions, func(p string) bool { return slices.Contains(s.builder, p) })
+}
+
+// call makes a request under the database's path and logs it. Status 0 says
+// that the connection was dropped.
+func (s *rig) call(who, method, path, body string) (int, map[string]any) {
+	s.Helper()
+	status, o := s.quiet(who, method, path, body)
+	line := fmt.Sprintf("%s: %s %s %s -> %d", who, method, path, body, status)
+	if status >= 400 {
+		line += fmt.Sprintf(" %v: %v", o["code"], o["message"])
+	}
+	s.Log(line)
+	return status, o
+}
+
+func (s *rig) quiet(who, method, path, body string) (int, map[string]any) {
+	s.Helper()
+	prefix := ""
+	if who == ann {
+		prefix = "/_emulator/as/ann"
+	}
+	r, err := http.NewRequestWithContext(s.Context(), method, "http://127.0.0.1"+prefix+"/v1/organizations/acme/databases/shop"+path, strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	r.Header.Set("Authorization", who+":x")
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	res, err := s.e.Transport().RoundTrip(r)
+	if err != nil {
+		return 0, nil
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var o map[string]any
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &o); err != nil {
+			s.Fatalf("%s %s: %v in %s", method, path, err, text)
+		}
+	}
+	return res.StatusCode, o
+}
+
+// expect makes a request that must be answered with one of some statuses.
+func (s *rig) expect(who, method, path, body string, want ...int) (int, map[string]any) {
+	s.Helper()
+	status, o := s.call(who, method, path, body)
+	if !slices.Contains(want, status) {
+		s.Fatalf("status %d, want %v", status, want)
+	}
+	if code, _ := o["code"].(string); status == 404 && code != "not_found" || status == 422 && code != "unprocessable" && code != "invalid_params" {
+		s.Fatalf("code %q with status %d", code, status)
+	}
+	return status, o
+}
+
+// drain takes in what happened since the last time, in order.
+func (s *rig) drain() {
+	s.Helper()
+	synctest.Wait()
+	s.mu.Lock()
+	events := s.events
+	s.events = nil
+	s.mu.Unlock()
+	for _, ev := range events {
+		if ev.Kind == emulator.EventError {
+			s.Fatalf("error event: %s %s", ev.Subject, ev.Text)
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(ev.Subject, "#"))
+		if err != nil || n > len(s.model.requests) || ev.State == "" {
+			continue
+		}
+		r := s.model.requests[n-1]
+		s.stale[s.model.main()] = true
+		if r.state != string(ev.State) {
+			if s.seen != nil {
+				s.seen[string(ev.State)]++
+			}
+			s.Logf("    #%d %s -> %s %s", n, r.state, ev.State, ev.Text)
+		}
+		if err := s.model.observe(r, string(ev.State), ev.Time); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// compare holds what the API and the branches show to the model.
+func (s *rig) compare() {
+	s.Helper()
+	s.drain()
+	s.quiet(keeper, "GET", "/deploy-requests", "") // looking may be what sends a request back to its checks
+	s.drain()
+	s.compareBranches()
+	_, o := s.quiet(keeper, "GET", "/deploy-requests?per_page=100", "")
+	seen := 0
+	for _, d := range list(o) {
+		number := int(d["number"].(float64))
+		if number > len(s.model.requests) {
+			s.Fatalf("there is a request #%d that nobody opened", number)
+		}
+		r := s.model.requests[number-1]
+		seen++
+		state, want := "closed", "closed"
+		if r.open {
+			want = "open"
+		}
+		if v, _ := d["state"].(string); v != "" {
+			state = v
+		}
+		if r.is("complete_cancel", "cancelled") || r.closable {
+			want, r.open = state, state == "open" // whether a cancelled request is closed has not been said
+		}
+		dep, _ := d["deployment"].(map[string]any)
+		if d["deployment_state"] != r.state || dep["state"] != r.state || state != want || d["approved"] != r.approved || d["branch"] != r.branch.name ||
+			d["branch_id"] != r.branch.id || d["branch_deleted"] != r.deleted || dep["auto_cutover"] != r.auto {
+			s.Fatalf("#%d is %v %v (deployment %v), approved %v, auto_cutover %v, of branch %v (ours: %t), deleted %v\n  want %s %s, approved %t, auto_cutover %t, of branch %s, deleted %t",
+				number, state, d["deployment_state"], dep["state"], d["approved"], dep["auto_cutover"], d["branch"], d["branch_id"] == r.branch.id, d["branch_deleted"],
+				want, r.state, r.approved, r.auto, r.branch.name, r.deleted)
+		}
+		operations, _ := dep["deploy_operations"].([]any)
+		switch {
+		case r.state == "ready" && (dep["deployable"] != true || len(operations) == 0):
+			s.Fatalf("#%d is ready, deployable %v, with %d operations", number, dep["deployable"], len(operations))
+		case r.is("pending", "no_changes") && len(operations) > 0:
+			s.Fatalf("#%d is %s with %d operations", number, r.state, len(operations))
+		case r.is("pending", "no_changes", "error") && dep["deployable"] != false:
+			s.Fatalf("#%d is %s and deployable", number, r.state)
+		}
+	}
+	if seen != len(s.model.requests) {
+		s.Fatalf("%d requests are listed, want %d", seen, len(s.model.requests))
+	}
+	s.compareQueue()
+}
+
+func list(o map[string]any) (all []map[string]any) {
+	data, _ := o["data"].([]any)
+	for _, d := range data {
+		m, _ := d.(map[string]any)
+		all = append(all, m)
+	}
+	return all
+}
+
+// compareQueue holds the queue to the order in which its requests came. Whether
+// those in their window or failed are listed, nobody has said.
+func (s *rig) compareQueue() {
+	s.Helper()
+	_, o := s.quiet(keeper, "GET", "/deploy-queue", "")
+	var got, want []int
+	rests := map[int]bool{}
+	for _, r := range s.model.queue() {
+		want = append(want, r.number)
+		rests[r.number] = r.is("complete_pending_revert", "complete_error", "complete_revert_error", "in_progress_revert", "in_progress_revert_vschema", "in_progress_cancel")
+	}
+	for _, d := range list(o) {
+		got = append(got, int(d["deploy_request_number"].(float64)))
+	}
+	left := slices.DeleteFunc(slices.Clone(want), func(n int) bool { return rests[n] && !slices.Contains(got, n) })
+	if !slices.Equal(got, left) {
+		s.Fatalf("the queue is %v, want %v", got, want)
+	}
+}
+
+func (s *rig) compareBranches() {
+	s.Helper()
+	_, o := s.quiet(keeper, "GET", "/branches?per_page=100", "")
+	seen := 0
+	for _, d := range list(o) {
+		b := s.model.branches[fmt.Sprint(d["name"])]
+		if b == nil || d["id"] != b.id {
+			s.Fatalf("branch %v is not one of ours", d["name"])
+		}
+		seen++
+		ready, _ := d["ready"].(bool)
+		switch {
+		case b.ready && !ready:
+			s.Fatalf("branch %s is not ready any more", b.name)
+		case d["safe_migrations"] != b.safe || d["production"] != (b.name == "main"):
+			s.Fatalf("branch %s: safe_migrations %v, production %v", b.name, d["safe_migrations"], d["production"])
+		case !ready, b.ready && !s.stale[b] && s.steps%20 != 0:
+			continue
+		}
+		delete(s.stale, b)
+		got := s.look(b)
+		if !b.ready {
+			i := slices.IndexFunc(b.parents, func(p modelSchema) bool { return p.text(true) == got.text(true) })
+			if i < 0 {
+				s.Fatalf("branch %s begins with\n%swant one of main's schemas since it was asked for, without rows, such as\n%s", b.name, got.text(true), b.parents[0].text(true))
+			}
+			b.ready, b.data, b.base, b.parents = true, got, got.clone(false), nil
+		}
+		if got.text(true) != b.data.text(true) {
+			s.Fatalf("branch %s holds\n%swant\n%s", b.name, got.text(true), b.data.text(true))
+		}
+	}
+	if seen != len(s.model.branches) {
+		s.Fatalf("%d branches are listed, want %d", seen, len(s.model.branches))
+	}
+}
+
+// look reads a whole branch from its engine, past the emulator.
+func (s *rig) look(b *modelBranch) modelSchema {
+	s.Helper()
+	db := s.looks[b.id]
+	if db == nil {
+		backend, err := s.engine.Backend(s.Context(), b.id)
+		if err != nil {
+			s.Fatal(err)
+		}
+		db = s.open(backend.User, backend.Password, func(ctx context.Context) (net.Conn, error) { return backend.Dial(ctx) })
+		s.looks[b.id] = db
+	}
+	got := modelSchema{}
+	for _, name := range s.table(db, "SHOW TABLES") {
+		if strings.HasPrefix(name[0], "_vt") { // what online DDL leaves for a while
+			continue
+		}
+		create := s.table(db, "SHOW CREATE TABLE `"+name[0]+"`")[0][1]
+		t := &modelTable{keyless: !strings.Contains(create, "PRIMARY KEY"), columns: map[string]modelColumn{}, rows: map[int]map[string]string{}}
+		got[name[0]] = t
+		for _, m := range columnLine.FindAllStringSubmatch(create, -1) {
+			t.columns[m[1]] = modelColumn{typ: m[2], notNull: m[3] != "", unique: strings.Contains(create, "KEY `u_"+m[1]+"`")}
+		}
+		if t.keyless {
+			continue
+		}
+		columns := append([]string{"id"}, t.names()...)
+		for _, values := range s.table(db, "SELECT "+strings.Join(columns, ", ")+" FROM `"+name[0]+"`") {
+			id, _ := strconv.Atoi(values[0])
+			t.rows[id] = map[string]string{}
+			for i, v := range values[1:] {
+				t.rows[id][columns[i+1]] = v
+			}
+		}
+	}
+	return got
+}
+
+var columnLine = regexp.MustCompile("(?m)^ +`([abc])` (int|bigint)(?:\\(\\d+\\))?( NOT NULL)?")
+
+func (s *rig) open(user, password string, dial func(context.Context) (net.Conn, error)) *sql.DB {
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.DBName, c.Net, c.Addr, c.Logger = user, password, "shop", "emulator", "127.0.0.1:3306", &mysql.NopLogger{}
+	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return sql.OpenDB(connector)
+}
+
+// table is a statement's rows as texts.
+func (s *rig) table(db *sql.DB, text string) (all [][]string) {
+	s.Helper()
+	rows, err := db.QueryContext(s.Context(), text)
+	if err != nil {
+		s.Fatalf("%s: %v", text, err)
+	}
+	defer rows.Close()
+	columns, _ := rows.Columns()
+	for rows.Next() {
+		values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			s.Fatal(err)
+		}
+		row := make([]string, len(columns))
+		for i, v := range values {
+			if row[i] = v.String; !v.Valid {
+				row[i] = null
+			}
+		}
+		all = append(all, row)
+	}
+	if err := rows.Err(); err != nil {
+		s.Fatal(err)
+	}
+	return all
+}
