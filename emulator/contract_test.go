@@ -65,6 +65,7 @@ func (s *stage) has(what string, kind string, o any) {
 			s.Errorf("%s: %s has no member %s", what, kind, name)
 		}
 	}
+	s.asDocumented(what, kind, o)
 	switch kind {
 	case "deploy_request":
 		s.has(what, "deployment", m["deployment"])
@@ -115,6 +116,7 @@ func TestContract(t *testing.T) {
 		_, pw := s.call("POST", d+"/branches/spare/passwords", `{"name":"p","ttl":600}`)
 		id := fmt.Sprint(pw["id"])
 
+		visited := visits()
 		for _, step := range []struct {
 			method, path, body string
 			status             int
@@ -229,7 +231,13 @@ func TestContract(t *testing.T) {
 			{"PATCH", d + "/deploy-requests/4", `{"state":"closed"}`, 200, "deploy_request", nil},
 			{"PATCH", d + "/deploy-requests/4", `{"state":"closed"}`, 422, "error", nil},
 			{"DELETE", d + "/branches/main", "", 422, "error", nil},
-			{"DELETE", d + "/branches/gated", "", 204, "", nil},
+			{"PATCH", d + "/branches/gated", `{"deletion_protected":true}`, 200, "branch", nil},
+			{"DELETE", d + "/branches/gated", "", 422, "error", nil},
+			{"PATCH", d + "/branches/gated", `{"deletion_protected":false}`, 200, "branch", nil},
+			{"POST", d + "/branches", `{"name":"child","parent_branch":"gated"}`, 201, "branch", nil},
+			{"DELETE", d + "/branches/gated", "", 422, "error", nil},
+			{"DELETE", d + "/branches/gated?delete_descendants=true", "", 204, "", nil},
+			{"GET", d + "/branches/child", "", 404, "error", nil},
 			{"DELETE", d + "/branches/gated", "", 404, "error", nil},
 			{"GET", d + "/deploy-requests/4", "", 200, "deploy_request", nil},
 
@@ -240,6 +248,7 @@ func TestContract(t *testing.T) {
 			{"GET", "/v1/organizations//databases", "", 404, "error", nil},
 		} {
 			what := step.method + " " + step.path + " " + step.body
+			visited.visit(step.method, step.path)
 			status, o := s.call(step.method, step.path, step.body)
 			if status != step.status {
 				t.Errorf("%s: %d %v, want %d", what, status, o, step.status)
@@ -267,6 +276,9 @@ func TestContract(t *testing.T) {
 			if step.then != nil {
 				step.then()
 			}
+		}
+		for _, route := range visited.left() {
+			t.Errorf("not visited: %s", route)
 		}
 	})
 }
