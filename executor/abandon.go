@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/pmig/pmig/planetscale"
 	"github.com/pmig/pmig/planner"
 )
 
@@ -37,10 +38,21 @@ func (r *Run) Abandon(ctx context.Context) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if q != nil && q.DeploymentState.Info().Started {
+	if branch, live, err := r.holderElsewhere(ctx); err != nil {
+		return "", err
+	} else if live != nil {
+		return "", &Error{Outcome: Busy, Step: planner.Cleanup, What: "another run has the lock",
+			Why: fmt.Sprintf("branch %s is held by %s until %s", branch, holderOf(*live), live.ExpiresAt.Format("15:04:05")), Next: "end that one first"}
+	}
+	if q != nil && q.DeploymentState.Info().Class == planetscale.ClassFailed {
+		if err := r.outOfQueue(ctx, q); err != nil {
+			return "", err
+		}
+	} else if q != nil && q.DeploymentState.Info().Started {
 		return "", refuse(planner.Cleanup, fmt.Sprintf("deploy request #%d", q.Number), fmt.Sprintf("it is %s: it cannot be abandoned any more", q.DeploymentState),
 			"run pmig apply: it waits for it and writes the history")
 	}
+	r.Replace = true // whoever abandons a run means the approval too
 	if err := r.withdraw(ctx, q); err != nil {
 		return "", fail(planner.Cleanup, "remove what the run left", err)
 	}

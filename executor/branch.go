@@ -2,7 +2,9 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pmig/pmig/migration"
@@ -23,7 +25,7 @@ func (r *Run) preflight(ctx context.Context) (string, error) {
 		return "", fail(planner.Preflight, "list passwords of "+r.plan.Target, err)
 	}
 	for _, p := range passwords {
-		if p.Expired && hasPrefix(p.Name, passwordPrefix(r.plan.Identity)) {
+		if p.Expired && strings.HasPrefix(p.Name, passwordPrefix(r.plan.Identity)) {
 			if err := r.API.DeletePassword(ctx, r.plan.Target, p.ID); err != nil && !planetscale.IsNotFound(err) {
 				r.note(planner.Preflight, "an expired password of an earlier run is still there: "+err.Error())
 			}
@@ -36,14 +38,15 @@ func (r *Run) preflight(ctx context.Context) (string, error) {
 // a heartbeat, and plans again under it. Nothing that was seen before counts.
 func (r *Run) createBranch(ctx context.Context) (string, error) {
 	const step = planner.BranchCreate
-	began := time.Now()
-	seen := watch{}
+	seen, taken := watch{}, 0
 	for {
 		rivals, highest, err := r.survey(ctx)
 		if err != nil {
 			return "", fail(step, "look for other runs", err)
 		}
+		highest = max(highest, taken)
 		wait := ""
+		var older []rival
 		for _, v := range rivals {
 			p, why, err := r.feel(ctx, seen, v)
 			if err != nil {
@@ -55,12 +58,24 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 				return "", err
 			case waits != "":
 				wait = waits
-			case p != dead:
+			case p == dead:
+				older = append(older, v)
+			case p != foreign:
 				wait = fmt.Sprintf("branch %s %s", v.branch.Name, why)
 			}
 		}
+		if wait == "" {
+			won, err := r.makeBranch(ctx, highest+1)
+			if err != nil {
+				return "", err
+			}
+			if !won {
+				taken = highest + 1
+				wait = fmt.Sprintf("branch %s%d is another run's", r.facts.Plan.Working, taken)
+			}
+		}
 		if wait != "" {
-			if err := r.waitForOther(ctx, began, wait); err != nil {
+			if err := r.waitForOther(ctx, wait); err != nil {
 				return "", err
 			}
 			if err := r.stillPending(ctx); err != nil {
@@ -68,14 +83,7 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			}
 			continue
 		}
-		won, err := r.makeBranch(ctx, highest+1)
-		if err != nil {
-			return "", err
-		}
-		if !won {
-			continue
-		}
-		if err := r.underLock(ctx, rivals); err != nil {
+		if err := r.underLock(ctx, older); err != nil {
 			return "", err
 		}
 		return r.facts.Branch, nil
@@ -83,8 +91,11 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 }
 
 // waitForOther waits until the other run is looked at again.
-func (r *Run) waitForOther(ctx context.Context, began time.Time, why string) error {
-	waited := time.Since(began)
+func (r *Run) waitForOther(ctx context.Context, why string) error {
+	if r.waiting.IsZero() {
+		r.waiting = time.Now()
+	}
+	waited := time.Since(r.waiting)
 	if waited >= r.LockTimeout {
 		return &Error{Outcome: Busy, Step: planner.BranchCreate, What: "another run has the lock", Why: why,
 			Next: "wait for it, or give it longer: --lock-timeout 30m"}
@@ -170,7 +181,7 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 	}
 	for _, v := range rivals {
 		if v.number > mine {
-			if err := r.discard(ctx); err != nil {
+			if err := r.withdraw(ctx, nil); err != nil {
 				return err
 			}
 			return errAgain
@@ -182,7 +193,7 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 	}
 	r.plan, r.seen = plan, seen
 	if plan.PendingCount() == 0 || r.owed() != nil {
-		if err := r.discard(ctx); err != nil {
+		if err := r.withdraw(ctx, nil); err != nil {
 			return err
 		}
 		return errAgain
@@ -191,7 +202,7 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 		return err
 	}
 	r.facts.Plan = plan
-	r.facts.TargetSchema, r.facts.TargetTables = seen.Schema.Digest(), seen.Schema.Digests()
+	r.facts.TargetSchema = seen.Schema.Digest()
 	r.facts.Bases = nil
 	for _, s := range seen.Sources {
 		r.facts.Bases = append(r.facts.Bases, s.History)
@@ -211,14 +222,14 @@ func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 			continue
 		}
 		if q.Request.Approved && !r.Replace {
-			return &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Request.Number),
-				Why:  "a person has approved it, and it is for another plan",
-				Next: "deploy it, or close it with pmig abandon, or replace it with pmig apply --replace"}
+			return approvedByPerson(&q.Request)
 		}
 		if err := r.leads(); err != nil {
 			return err
 		}
-		if _, err := r.API.CloseDeployRequest(ctx, q.Request.Number); err != nil {
+		if _, err := r.API.CloseDeployRequest(ctx, q.Request.Number); planetscale.IsRefused(err) {
+			return errAgain // it was deployed in this very moment: it is joined
+		} else if err != nil {
 			return fail(step, fmt.Sprintf("close deploy request #%d of an earlier run", q.Request.Number), err)
 		}
 		after, err := r.API.DeployRequest(ctx, q.Request.Number)
@@ -269,7 +280,7 @@ func (r *Run) verifyBranch(ctx context.Context) (string, error) {
 	})
 	var late *timeoutError
 	switch {
-	case asTimeout(err, &late):
+	case errors.As(err, &late):
 		if r.rebuilt < 1 {
 			r.rebuilt++
 			r.note(step, "the branch has an old schema: it is made again")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pmig/pmig/planetscale"
@@ -167,19 +166,49 @@ func (r *Run) discard(ctx context.Context) error {
 		return err
 	}
 	r.facts.Branch, r.facts.BranchID, r.facts.Checked = "", "", false
-	r.facts.Finished, r.facts.Ended = true, "withdrawn"
-	return r.record(r.step, "withdrawn", "")
+	return nil
 }
 
-// withdraw closes the run's request, if it is open and not deployed, and gives
-// up the branch.
+// conclude writes down that the run has ended.
+func (r *Run) conclude(how string) error {
+	r.facts.Finished, r.facts.Ended = true, how
+	return r.record(r.step, "ended", how)
+}
+
+// withdraw ends a run: it closes its request, if that is open and not deployed,
+// and gives up the branch. A request that a person has approved stays, unless
+// that person's work is to be replaced.
 func (r *Run) withdraw(ctx context.Context, q *planetscale.DeployRequest) error {
-	if q != nil && q.State == "open" && !q.DeploymentState.Info().Started {
+	if q != nil && q.State == planetscale.RequestOpen && !q.DeploymentState.Info().Started {
+		if q.Approved && !r.Replace {
+			return approvedByPerson(q)
+		}
 		if _, err := r.API.CloseDeployRequest(ctx, q.Number); err != nil && !planetscale.IsRefused(err) {
 			return err
 		}
 	}
-	return r.discard(ctx)
+	if err := r.discard(ctx); err != nil {
+		return err
+	}
+	return r.conclude("withdrawn")
+}
+
+// withdrawOwn is withdraw for the request that this run has opened, if any.
+func (r *Run) withdrawOwn(ctx context.Context) error {
+	var q *planetscale.DeployRequest
+	if r.facts.Request != 0 {
+		var err error
+		if q, err = r.API.DeployRequest(ctx, r.facts.Request); err != nil {
+			return err
+		}
+	}
+	return r.withdraw(ctx, q)
+}
+
+func approvedByPerson(q *planetscale.DeployRequest) error {
+	return &Error{Outcome: Person, Step: planner.BranchCreate, What: fmt.Sprintf("deploy request #%d", q.Number),
+		Why:  "a person has approved it, and it is for another plan",
+		Next: "deploy it, or close it with pmig abandon, or replace it with pmig apply --replace"}
 }
 
 // failed decides what becomes of a run that did not go through: it is kept for
@@ -191,11 +220,20 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 			r.lease.access.Leave()
 			r.lease = nil
 		}
-		r.facts.Finished, r.facts.Ended = true, "lost the lead"
+		// With a request open or running, what is known of it is still needed.
+		if r.facts.Request == 0 {
+			r.facts.Finished, r.facts.Ended = true, "lost the lead"
+		}
 		return errors.Join(err, r.record(step, "failed", err.Error()))
 	}
 	if errors.Is(err, errAgain) {
-		return errors.Join(err, r.drop(ctx))
+		if r.facts.Finished {
+			return err
+		}
+		if e := r.withdrawOwn(ctx); e != nil {
+			return errors.Join(e, r.dropHeartbeat(ctx))
+		}
+		return err
 	}
 	r.send(Event{Type: StepFail, Step: step, Message: err.Error()})
 	// Without the caller's cancellation: whoever interrupts wants the
@@ -209,53 +247,27 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 	if rec := r.record(step, "failed", err.Error()); rec != nil {
 		err = errors.Join(err, rec)
 	}
-	if r.worthKeeping(ctx, end, err) {
+	if r.worthKeeping(err) {
 		if e := r.dropHeartbeat(end); e != nil {
 			r.note(step, e.Error())
 		}
 		return err
 	}
-	var q *planetscale.DeployRequest
-	if r.facts.Request != 0 {
-		q, _ = r.API.DeployRequest(end, r.facts.Request)
-	}
-	if e := r.withdraw(end, q); e != nil {
-		r.note(step, "not everything could be removed, the next run does it: "+e.Error())
+	if e := r.withdrawOwn(end); e != nil {
+		r.note(step, "not everything was removed: "+e.Error())
+		if e := r.dropHeartbeat(end); e != nil {
+			r.note(step, e.Error())
+		}
 	}
 	return err
 }
 
-// worthKeeping reports whether a later run can go on from here.
-func (r *Run) worthKeeping(ctx, end context.Context, err error) bool {
-	if !r.facts.Checked {
-		return false
-	}
-	if OutcomeOf(err) == Person || ctx.Err() != nil || passing(err) {
-		return true
-	}
-	if r.facts.Request == 0 {
-		return false
-	}
-	q, e := r.API.DeployRequest(end, r.facts.Request)
-	if e != nil {
-		return true // not known: nothing is thrown away
-	}
-	return q.DeploymentState.Info().Started
-}
-
-// drop lets go of whatever the ended walk still holds.
-func (r *Run) drop(ctx context.Context) error {
-	if r.facts.Finished {
-		return nil
-	}
-	var q *planetscale.DeployRequest
-	if r.facts.Request != 0 {
-		var err error
-		if q, err = r.API.DeployRequest(ctx, r.facts.Request); err != nil {
-			return err
-		}
-	}
-	return r.withdraw(ctx, q)
+// worthKeeping reports whether a later run can go on from here: the migrations
+// have been checked, and nothing has been found that ends the run for good.
+// What was approved is not thrown away for a passing fault.
+func (r *Run) worthKeeping(err error) bool {
+	var e *Error
+	return r.facts.Checked && !(errors.As(err, &e) && e.Over)
 }
 
 // release is the last thing a run does: no password of it stays.
@@ -272,5 +284,3 @@ func (r *Run) release(ctx context.Context) {
 		r.note(planner.Cleanup, err.Error())
 	}
 }
-
-func hasPrefix(s, prefix string) bool { return strings.HasPrefix(s, prefix) }

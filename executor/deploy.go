@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,30 +66,25 @@ func (r *Run) open(ctx context.Context) (string, error) {
 		_, err := r.API.CloseDeployRequest(ctx, q.Number)
 		return "", errors.Join(errLost, err)
 	}
-	if err := r.has(q); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("#%d", q.Number), r.settle(ctx, q.Number, auto)
+	return fmt.Sprintf("#%d", q.Number), r.has(q)
 }
 
 // settle reads back the two switches that an absent value would inherit from
 // the previous request, and puts them right.
-func (r *Run) settle(ctx context.Context, number int, auto bool) error {
-	q, err := r.API.DeployRequest(ctx, number)
-	if err != nil {
-		return fail(planner.DeployOpen, fmt.Sprintf("read deploy request #%d back", number), err)
-	}
+func (r *Run) settle(ctx context.Context, q *planetscale.DeployRequest) error {
+	const step = planner.DeployReview
+	auto := r.facts.Plan.Deploy.Cutover != "manual"
 	if q.Deployment == nil {
-		return nil
+		return fail(step, fmt.Sprintf("read deploy request #%d back", q.Number), errors.New("the answer holds no deployment"))
 	}
 	if q.Deployment.AutoCutover != auto {
-		if _, err := r.API.SetAutoApply(ctx, number, auto); err != nil {
-			return fail(planner.DeployOpen, "set the cutover", err)
+		if _, err := r.API.SetAutoApply(ctx, q.Number, auto); err != nil {
+			return fail(step, "set the cutover", err)
 		}
 	}
 	if q.Deployment.AutoDeleteBranch {
-		if _, err := r.API.SetAutoDeleteBranch(ctx, number, false); err != nil {
-			return fail(planner.DeployOpen, "keep the branch", err)
+		if _, err := r.API.SetAutoDeleteBranch(ctx, q.Number, false); err != nil {
+			return fail(step, "keep the branch", err)
 		}
 	}
 	return nil
@@ -115,7 +109,7 @@ func (r *Run) notes() (string, error) {
 	fmt.Fprintf(&b, "\nRun `%s` by %s.\n", r.facts.Run, r.Holder)
 	s := planner.Stamp{
 		Identity: p.Identity, Run: r.facts.Run, Database: p.Label, BranchID: r.facts.BranchID, Intent: p.Intent,
-		Target: r.facts.TargetSchema, Branch: r.facts.BranchSchema, Tables: r.facts.Tables,
+		Branch: r.facts.BranchSchema, Before: r.facts.Before, Changes: r.facts.Changes,
 	}
 	for i, src := range p.Sources {
 		h := planner.StampHistory{Source: src.Name, Tool: src.Tool, Keyspace: src.Keyspace, Table: src.History.Table, Custom: src.History.Custom,
@@ -201,15 +195,21 @@ func (r *Run) review(ctx context.Context) (string, error) {
 	}
 	if q.State != "open" {
 		return "", &Error{Outcome: Failed, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it was closed" + by(q.ClosedBy),
-			Next: "ask why, then run pmig apply again"}
+			Next: "ask why, then run pmig apply again", Over: true}
 	}
 	switch q.DeploymentState.Info().Class {
 	case planetscale.ClassNoChanges:
 		// Believed only where it is seen: history.write reads the target.
 		return "the target has the schema already", nil
 	case planetscale.ClassFailed:
-		return "", &Error{Outcome: Failed, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "the platform's checks failed: " + complaints(q),
+		if q.DeploymentState.Info().Started {
+			return "", r.deployFailed(ctx, q)
+		}
+		return "", &Error{Over: true, Outcome: Failed, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "the platform's checks failed: " + complaints(q),
 			Next: "mend the migrations; the request is closed: " + q.HTMLURL}
+	}
+	if err := r.settle(ctx, q); err != nil {
+		return "", err
 	}
 	if err := r.onlyOurs(ctx, q); err != nil {
 		return "", err
@@ -240,33 +240,35 @@ func (r *Run) onlyOurs(ctx context.Context, q *planetscale.DeployRequest) error 
 		got = append(got, c)
 	}
 	missing, surplus := schema.Compare(r.facts.Changes, got)
-	if len(surplus) > 0 {
-		return refuse(step, fmt.Sprintf("deploy request #%d", q.Number), "it would change what no migration changed: "+describe(surplus),
-			"the branch was made from an old schema, or somebody worked on it; apply again makes a new one")
+	e := &Error{Outcome: Refused, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Over: true}
+	switch {
+	case len(surplus) > 0:
+		e.Why = "it would change what no migration changed: " + describe(surplus)
+		e.Next = "the branch was made from an old schema, or somebody worked on it; apply again makes a new one"
+	case len(missing) > 0:
+		e.Why = "it lacks what the migrations did: " + describe(missing)
+		e.Next = "the platform's picture of the branch is old; apply again makes a new one"
+	default:
+		return nil
 	}
-	if len(missing) > 0 {
-		return refuse(step, fmt.Sprintf("deploy request #%d", q.Number), "it lacks what the migrations did: "+describe(missing),
-			"the platform's picture of the branch is old; apply again makes a new one")
-	}
-	return nil
+	return e
 }
 
 // approval waits for a person, or leaves, as the configuration says.
 func (r *Run) approval(ctx context.Context, q *planetscale.DeployRequest) error {
 	const step = planner.DeployReview
 	d := r.facts.Plan.Deploy
-	needed := r.facts.Plan.Seen.ApprovalRequired || d.Approval == "require"
-	if !needed || q.Approved {
-		return nil
+	if ok, err := r.approved(ctx, q); ok || err != nil {
+		return err
 	}
 	wanted := &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it needs an approval",
 		Next: "approve it at " + q.HTMLURL + " and run pmig apply again: it goes on from here"}
-	if d.Approval != "wait" {
-		return wanted
-	}
 	timeout := duration(d.ApprovalTimeout)
-	if r.WaitApproval > 0 {
+	switch {
+	case r.WaitApproval > 0:
 		timeout = r.WaitApproval
+	case d.Approval != "wait":
+		return wanted
 	}
 	r.note(step, fmt.Sprintf("deploy request #%d needs an approval: %s", q.Number, q.HTMLURL))
 	began := time.Now()
@@ -282,12 +284,36 @@ func (r *Run) approval(ctx context.Context, q *planetscale.DeployRequest) error 
 		switch {
 		case err != nil:
 			return err
-		case now.State != "open" || now.DeploymentState != q.DeploymentState:
+		case now.State != planetscale.RequestOpen || now.DeploymentState != q.DeploymentState:
 			return &backError{step}
-		case now.Approved:
-			return nil
+		}
+		if ok, err := r.approved(ctx, now); ok || err != nil {
+			return err
 		}
 	}
+}
+
+// approved reports whether a request has the approval that it needs, if any.
+// Where the database demands none, the platform keeps the approved member
+// false, and the reviews tell.
+func (r *Run) approved(ctx context.Context, q *planetscale.DeployRequest) (bool, error) {
+	demanded := r.facts.Plan.Seen.ApprovalRequired
+	if q.Approved || !demanded && r.facts.Plan.Deploy.Approval != "require" {
+		return true, nil
+	}
+	if demanded {
+		return false, nil
+	}
+	reviews, err := r.API.Reviews(ctx, q.Number)
+	if err != nil {
+		return false, fail(planner.DeployReview, fmt.Sprintf("read the reviews of deploy request #%d", q.Number), err)
+	}
+	for _, v := range reviews {
+		if v.State == planetscale.ReviewApproved {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // complaints lists why the platform will not deploy.
@@ -310,160 +336,4 @@ func by(a *planetscale.Actor) string {
 		return ""
 	}
 	return " by " + a.DisplayName
-}
-
-// started looks whether the deployment was asked for already.
-func (r *Run) started(ctx context.Context) (bool, error) {
-	q, err := r.API.DeployRequest(ctx, r.facts.Request)
-	if err != nil {
-		return false, fail(planner.DeployStart, fmt.Sprintf("look at deploy request #%d", r.facts.Request), err)
-	}
-	r.saw(q.DeploymentState)
-	info := q.DeploymentState.Info()
-	return info.Started || info.Class == planetscale.ClassNoChanges, nil
-}
-
-// start asks for the deployment. It is the act that cannot be taken back, so
-// whatever was seen long ago is looked at again first.
-func (r *Run) start(ctx context.Context) (string, error) {
-	const step = planner.DeployStart
-	if err := r.unmoved(ctx); err != nil {
-		return "", err
-	}
-	if err := r.freeLane(ctx); err != nil {
-		return "", err
-	}
-	for try := 0; ; try++ {
-		if err := r.leads(); err != nil {
-			return "", err
-		}
-		_, err := r.API.Deploy(ctx, r.facts.Request, r.facts.Plan.Deploy.Instant)
-		switch {
-		case err == nil:
-			return "", nil
-		case planetscale.IsValidating(err) && try < 8:
-			r.send(Event{Type: Progress, Step: step, Message: "the platform is still validating the changes", Waited: time.Duration(try) * 15 * time.Second})
-			if err := sleep(ctx, 15*time.Second); err != nil {
-				return "", err
-			}
-			continue
-		case planetscale.IsNeedsApproval(err):
-			return "", &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", r.facts.Request), Why: "it needs an approval", Err: err,
-				Next: "approve it and run pmig apply again: it goes on from here"}
-		}
-		// The answer may be lost and the deployment begun: the state tells.
-		if done, e := r.started(ctx); e == nil && done {
-			return "", nil
-		}
-		return "", fail(step, fmt.Sprintf("deploy request #%d", r.facts.Request), err)
-	}
-}
-
-// unmoved checks that history and schema of the target are still those that
-// the run began from.
-func (r *Run) unmoved(ctx context.Context) error {
-	const step = planner.DeployStart
-	_, seen, err := r.Planner.Plan(ctx)
-	if err != nil {
-		return err
-	}
-	for i, s := range seen.Sources {
-		if i < len(r.facts.Bases) && r.facts.Bases[i] != nil && s.History.Digest() != r.facts.Bases[i].Digest() {
-			r.note(step, "the history on "+r.facts.Plan.Target+" has moved since the migrations ran")
-			return errAgain
-		}
-	}
-	if r.facts.TargetTables == nil {
-		return nil
-	}
-	now := seen.Schema.Digests()
-	for table := range r.facts.Tables {
-		if now[table] != r.facts.TargetTables[table] {
-			r.note(step, "table "+table+" of "+r.facts.Plan.Target+" has changed since the migrations ran")
-			return errAgain
-		}
-	}
-	return nil
-}
-
-// freeLane closes the revert window of this configuration's previous
-// deployment, which holds the queue. Windows of others are waited for.
-func (r *Run) freeLane(ctx context.Context) error {
-	if r.facts.Plan.Deploy.RevertWindow == "keep" {
-		return nil
-	}
-	for _, q := range r.seen.Requests {
-		if q.Request.Number == r.facts.Request || q.Request.DeploymentState != planetscale.StateCompletePendingRevert {
-			continue
-		}
-		if err := r.leads(); err != nil {
-			return err
-		}
-		r.note(planner.DeployStart, fmt.Sprintf("closing the revert window of deploy request #%d", q.Request.Number))
-		if err := r.skipRevert(ctx, q.Request.Number); err != nil {
-			return fail(planner.DeployStart, fmt.Sprintf("close the revert window of deploy request #%d", q.Request.Number), err)
-		}
-	}
-	return nil
-}
-
-// finish waits until the schema is live. Only the two states that say so end
-// it well; an unknown state is waited out.
-func (r *Run) finish(ctx context.Context) (string, error) {
-	const step = planner.DeployFinish
-	timeout := duration(r.facts.Plan.Deploy.DeployTimeout)
-	if r.WaitDeploy > 0 {
-		timeout = r.WaitDeploy
-	}
-	var q *planetscale.DeployRequest
-	err := poll(ctx, timeout, func(waited time.Duration) (bool, error) {
-		var err error
-		if q, err = r.look(ctx, step, waited); err != nil {
-			if passing(err) {
-				r.note(step, err.Error())
-				return false, nil
-			}
-			return false, err
-		}
-		info := q.DeploymentState.Info()
-		switch {
-		case info.Live, info.Class == planetscale.ClassNoChanges:
-			return true, nil
-		case info.Class == planetscale.ClassFailed:
-			return false, r.deployFailed(q)
-		case q.DeploymentState == planetscale.StateReady || q.DeploymentState == planetscale.StatePending:
-			return false, &backError{planner.DeployReview} // somebody took it out of the queue
-		case q.WaitsForCutover():
-			return false, &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it waits for a person's cutover",
-				Next: "cut over at " + q.HTMLURL + " and run pmig apply again: it goes on from here"}
-		}
-		return false, nil
-	})
-	var late *timeoutError
-	if asTimeout(err, &late) {
-		return "", &Error{Outcome: Failed, Step: step, What: fmt.Sprintf("deploy request #%d", r.facts.Request),
-			Why: fmt.Sprintf("still %s after %s; once it is live its history is owed", q.DeploymentState, late.after), Next: "run pmig apply again: it goes on waiting and then writes the history"}
-	}
-	if err != nil {
-		return "", fail(step, "wait for the deployment", err)
-	}
-	return strings.Join(slices.Compact(slices.Clone(r.facts.States)), " > "), nil
-}
-
-// deployFailed names how the deployment ended.
-func (r *Run) deployFailed(q *planetscale.DeployRequest) error {
-	var why []string
-	if q.Deployment != nil {
-		for _, o := range q.Deployment.Operations {
-			for _, e := range o.DeployErrors {
-				why = append(why, o.TableName+": "+e)
-			}
-		}
-	}
-	e := &Error{Outcome: Failed, Step: planner.DeployFinish, What: fmt.Sprintf("deploy request #%d ended as %s", q.Number, q.DeploymentState),
-		Why: list(why), Next: "nothing was written to the history; see " + q.HTMLURL}
-	if e.Why == "" {
-		e.Why = q.DeploymentState.Info().Meaning
-	}
-	return e
 }

@@ -30,6 +30,7 @@ type Error struct {
 	What    string       // what failed
 	Why     string       // "" where Err says it
 	Next    string       // what to do
+	Over    bool         // nothing can go on from here: what was made is withdrawn
 	Err     error
 }
 
@@ -77,6 +78,9 @@ var (
 	errLost = errors.New("lost the lead: this run's heartbeat has run out or was taken away")
 	// errAgain ends a run that is to be planned anew.
 	errAgain = errors.New("the plan is made again")
+	// errWaited is errAgain after another run was waited for, which is bounded
+	// by the lock timeout and not by a number of rounds.
+	errWaited = errors.New("another run was waited for")
 )
 
 func refuse(step planner.Kind, what, why, next string) error {
@@ -93,11 +97,10 @@ func fail(step planner.Kind, what string, err error) error {
 // isOwn reports whether an error already says how the run is to end.
 func isOwn(err error) bool {
 	var e *Error
-	return errors.As(err, &e) || errors.Is(err, errLost) || errors.Is(err, errAgain)
+	return errors.As(err, &e) || errors.Is(err, errLost) || errors.Is(err, errAgain) || errors.Is(err, errWaited)
 }
 
-// passing reports whether an error may be gone at the next try: the run is
-// then kept, not thrown away.
+// passing reports whether an error may be gone at the next try.
 func passing(err error) bool {
 	switch planetscale.KindOf(err) {
 	case planetscale.KindRateLimited, planetscale.KindServer, planetscale.KindMalformed, planetscale.KindNetwork:

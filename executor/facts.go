@@ -25,15 +25,14 @@ type facts struct {
 
 	// What the target looked like under the lock.
 	TargetSchema string               `json:"target_schema,omitempty"`
-	TargetTables map[string]string    `json:"target_tables,omitempty"`
 	Bases        []*migration.History `json:"bases,omitempty"` // per source
 
 	// What branch.check found. Nothing before it can be resumed.
 	Checked      bool              `json:"checked,omitempty"`
 	CheckedAt    time.Time         `json:"checked_at,omitzero"`
 	Gained       []migration.Delta `json:"gained,omitempty"` // per source
-	Changes      []schema.Change   `json:"changes,omitempty"`
-	Tables       map[string]string `json:"tables,omitempty"` // digest per changed table on the branch, "" for a dropped one
+	Changes      []schema.Change   `json:"changes"`          // nil: not known, which is not the same as none
+	Before       map[string]string `json:"before,omitempty"` // digest per changed table on the target before, "" for a new one
 	BranchSchema string            `json:"branch_schema,omitempty"`
 	Data         []string          `json:"data_changes,omitempty"`
 
@@ -55,8 +54,12 @@ type Journal interface {
 	Save(*state.Document) error
 }
 
-// load reads the journal of an earlier run; nil where there is none.
+// load reads the journal of an earlier run; nil where there is none. It is read
+// once: from then on what this process knows is newer than what it could write.
 func (r *Run) load() (*facts, error) {
+	if r.doc != nil {
+		return r.facts, nil
+	}
 	doc, err := r.Journal.Load(r.Key)
 	if errors.Is(err, state.ErrNone) {
 		r.doc = &state.Document{FormatVersion: state.FormatVersion, WrittenBy: r.Version, Key: r.Key}

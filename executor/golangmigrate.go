@@ -30,7 +30,8 @@ func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []p
 	if dial != nil {
 		cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
 	}
-	cfg.MultiStatements = true // a migration file holds several
+	cfg.Logger = &mysql.NopLogger{} // its errors are returned
+	cfg.MultiStatements = true      // a migration file holds several
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return err

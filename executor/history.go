@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pmig/pmig/migration"
 	"github.com/pmig/pmig/planetscale"
@@ -18,12 +19,12 @@ func (r *Run) writeHistory(ctx context.Context) (string, error) {
 	if err := r.leads(); err != nil {
 		return "", err
 	}
+	if err := r.seenLive(ctx); err != nil {
+		return "", err
+	}
 	db, err := r.target(ctx)
 	if err != nil {
 		return "", fail(step, "connect to "+r.facts.Plan.Target, err)
-	}
-	if err := r.seenLive(ctx); err != nil {
-		return "", err
 	}
 	written, there := 0, 0
 	var errs []error
@@ -100,33 +101,44 @@ func (r *Run) confirmLive(ctx context.Context) error {
 	return nil
 }
 
-// seenLive reads the target over MySQL and wants every table that the
-// migrations changed to be there as it is on the branch.
+// liveWait is how long the target may take to show what has been deployed.
+const liveWait = 2 * time.Minute
+
+// seenLive reads the target over MySQL and wants every recorded change to be
+// there. What others have done to the same tables since does not matter.
 func (r *Run) seenLive(ctx context.Context) error {
 	const step = planner.HistoryWrite
-	if len(r.facts.Tables) == 0 {
+	if r.onlyHistory() {
 		return nil
 	}
-	db, err := r.target(ctx)
-	if err != nil {
-		return fail(step, "connect to "+r.facts.Plan.Target, err)
+	if r.facts.Changes == nil {
+		return refuse(step, r.facts.Plan.Target, "what the deployment changed stands in no notes and no journal, so it cannot be seen that it is live",
+			"look at the schema, and record the migrations with the tool's own mark command")
 	}
-	now, err := schema.Read(ctx, db, r.facts.Plan.Name)
-	if err != nil {
-		return fail(step, "read the schema of "+r.facts.Plan.Target, err)
-	}
-	digests := now.Digests()
-	var differ []string
-	for table, want := range r.facts.Tables {
-		if digests[table] != want {
-			differ = append(differ, table)
+	var missing []schema.Change
+	err := poll(ctx, liveWait, func(waited time.Duration) (bool, error) {
+		db, err := r.target(ctx)
+		if err != nil {
+			return false, err
 		}
-	}
-	if len(differ) > 0 {
-		return refuse(step, r.facts.Plan.Target, "the deploy request is done, but these tables are not as on the branch: "+list(differ),
+		now, err := schema.Read(ctx, db, r.facts.Plan.Name)
+		if err != nil {
+			return false, err
+		}
+		if missing, err = schema.Missing(now, r.facts.Changes); err != nil {
+			return false, err
+		}
+		if len(missing) > 0 {
+			r.send(Event{Type: Progress, Step: step, Message: r.facts.Plan.Target + " does not show the changes yet", Waited: waited})
+		}
+		return len(missing) == 0, nil
+	})
+	var late *timeoutError
+	if errors.As(err, &late) {
+		return refuse(step, r.facts.Plan.Target, "the deploy request is done, but its changes are not there: "+describe(missing),
 			"compare them by hand; no history was written, and pmig apply tries again")
 	}
-	return nil
+	return fail(step, "read the schema of "+r.facts.Plan.Target, err)
 }
 
 // spec finds where a source's history lives. A source that is no longer in the

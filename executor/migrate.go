@@ -162,6 +162,9 @@ func (r *Run) checkBranch(ctx context.Context) (string, error) {
 		if err := r.asPlanned(src, r.seen.Sources[i], h, d); err != nil {
 			return "", err
 		}
+		if err := unedited(src, r.seen.Sources[i]); err != nil {
+			return "", err
+		}
 		r.facts.Gained = append(r.facts.Gained, d)
 	}
 	if len(r.facts.Data) > 0 && r.facts.Plan.Policy.DataChanges != "allow" {
@@ -206,9 +209,37 @@ func (r *Run) asPlanned(src planner.Source, seen planner.ObservedSource, h *migr
 		return &Error{Outcome: Failed, Step: step, What: what, Why: fmt.Sprintf("%s ended without an error but did not apply %s", src.Tool, list(missing)),
 			Next: "see its output above; check that the command runs all pending migrations of " + src.Path}
 	}
+	if d.To != "" && len(src.Pending) > 0 && d.To != src.Pending[len(src.Pending)-1].Key {
+		surplus = append(surplus, d.To)
+	}
 	if len(surplus) > 0 {
 		return refuse(step, what, fmt.Sprintf("%s recorded %s, which the plan does not hold", src.Tool, list(surplus)),
 			"check that the command reads the folder "+src.Path)
+	}
+	return nil
+}
+
+// unedited wants the files to be those that were planned: a tool reads them
+// when it runs, and somebody may have changed them since.
+func unedited(src planner.Source, seen planner.ObservedSource) error {
+	const step = planner.BranchCheck
+	what := fmt.Sprintf("source %q", src.Name)
+	now, _, err := migration.Files(seen.FS, seen.Spec)
+	if err != nil {
+		return fail(step, what+": read its files again", err)
+	}
+	was := map[string]string{}
+	for _, f := range seen.Files {
+		was[f.Key] = f.SHA256
+	}
+	for _, f := range now {
+		if was[f.Key] != f.SHA256 {
+			return refuse(step, what, f.Path+" was changed or added while the run was under way", "apply again: the plan is made anew")
+		}
+		delete(was, f.Key)
+	}
+	for key := range was {
+		return refuse(step, what, "the file of "+key+" was removed while the run was under way", "apply again: the plan is made anew")
 	}
 	return nil
 }
@@ -233,10 +264,10 @@ func (r *Run) noteChanges(ctx context.Context) error {
 		changes = []schema.Change{}
 	}
 	var drops []string
-	digests := after.Digests()
-	r.facts.Tables = map[string]string{}
+	before := r.seen.Schema.Digests()
+	r.facts.Before = map[string]string{}
 	for _, c := range changes {
-		r.facts.Tables[c.Table] = digests[c.Table]
+		r.facts.Before[c.Table] = before[c.Table]
 		if c.DropsData {
 			drops = append(drops, c.SQL)
 		}
@@ -277,5 +308,3 @@ func describe(changes []schema.Change) string {
 	}
 	return list(out)
 }
-
-func asTimeout(err error, t **timeoutError) bool { return errors.As(err, t) }

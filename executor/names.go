@@ -17,8 +17,9 @@ import (
 
 // rival is a working branch that is not this run's.
 type rival struct {
-	branch planetscale.Branch
-	number int
+	branch   planetscale.Branch
+	number   int
+	requests []planner.StampedRequest // of this branch; Stamp is nil where pmig did not open it
 }
 
 // numberOf reads the number from a working branch's name.
@@ -43,6 +44,14 @@ func (r *Run) survey(ctx context.Context) (rivals []rival, highest int, err erro
 	if err != nil {
 		return nil, 0, fmt.Errorf("list deploy requests: %w", err)
 	}
+	of := map[string][]planner.StampedRequest{}
+	for _, q := range requests {
+		if n, ok := numberOf(prefix, q.Branch); ok {
+			highest = max(highest, n)
+			stamp, _ := planner.ParseStamp(q.Notes) // one that cannot be read is somebody else's
+			of[q.BranchID] = append(of[q.BranchID], planner.StampedRequest{Request: q, Stamp: stamp})
+		}
+	}
 	for _, b := range branches {
 		n, ok := numberOf(prefix, b.Name)
 		if !ok {
@@ -50,12 +59,7 @@ func (r *Run) survey(ctx context.Context) (rivals []rival, highest int, err erro
 		}
 		highest = max(highest, n)
 		if b.ID != r.facts.BranchID {
-			rivals = append(rivals, rival{b, n})
-		}
-	}
-	for _, q := range requests {
-		if n, ok := numberOf(prefix, q.Branch); ok {
-			highest = max(highest, n)
+			rivals = append(rivals, rival{b, n, of[b.ID]})
 		}
 	}
 	return rivals, highest, nil
@@ -65,9 +69,10 @@ func (r *Run) survey(ctx context.Context) (rivals []rival, highest int, err erro
 type pulse int
 
 const (
-	dead pulse = iota
-	alive
-	quiet // no heartbeat, but for too short a time to say
+	dead    pulse = iota
+	alive         // somebody holds it
+	quiet         // no heartbeat, but for too short a time to say
+	foreign       // nobody holds it, and it is another configuration's: it is left alone
 )
 
 // watch remembers when a branch was first seen without a heartbeat. Only the
@@ -80,6 +85,10 @@ const secondLook = 30 * time.Second
 // feel takes a rival's pulse. An error is never evidence of death.
 func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, error) {
 	b := v.branch
+	if why := r.stranger(b); why != "" {
+		return alive, "", refuse(planner.BranchCreate, "branch "+b.Name, why,
+			"it is left alone; if nobody needs it, delete it: pscale branch delete "+r.facts.Plan.Name+" "+b.Name)
+	}
 	timeout := duration(r.facts.Plan.Deploy.BranchTimeout)
 	if !b.Ready {
 		if b.CreatedAt == nil || planner.Now(r.API).Sub(*b.CreatedAt) < timeout+time.Minute {
@@ -94,13 +103,14 @@ func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, err
 	if err != nil {
 		return quiet, "", fmt.Errorf("passwords of branch %s: %w", b.Name, err)
 	}
-	ours := 0
+	pmig, ours := 0, false
 	for _, p := range passwords {
 		if !strings.HasPrefix(p.Name, "pmig ") {
 			continue
 		}
-		ours++
-		if p.ExpiresAt != nil && p.ExpiresAt.After(planner.Now(r.API).Add(-time.Minute)) {
+		pmig++
+		ours = ours || strings.HasPrefix(p.Name, passwordPrefix(r.facts.Plan.Identity))
+		if beating(p, planner.Now(r.API)) {
 			delete(seen, b.ID)
 			return alive, fmt.Sprintf("is held by %s until %s", holderOf(p), p.ExpiresAt.Format("15:04:05")), nil
 		}
@@ -108,10 +118,35 @@ func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, err
 	if r.kept(b.ID) {
 		return dead, "was kept by a run that is done", nil
 	}
-	if ours == 0 {
+	for _, q := range v.requests {
+		mine := q.Stamp != nil && q.Stamp.Identity == r.facts.Plan.Identity
+		ours = ours || mine
+		if !mine && q.Request.State == planetscale.RequestOpen {
+			return alive, fmt.Sprintf("carries deploy request #%d, which is not of this configuration", q.Request.Number), nil
+		}
+	}
+	if pmig == 0 {
 		return r.doubt(seen, b.ID, planner.PasswordTTL, "has no heartbeat")
 	}
-	return r.doubt(seen, b.ID, secondLook, "its heartbeat has run out")
+	p, why, err := r.doubt(seen, b.ID, secondLook, "its heartbeat has run out")
+	if p == dead && !ours {
+		p = foreign
+	}
+	return p, why, err
+}
+
+// stranger says why a branch cannot be one that pmig made, "" if it can. Such a
+// branch is never deleted, whatever its name.
+func (r *Run) stranger(b planetscale.Branch) string {
+	switch {
+	case b.Production, b.SafeMigrations:
+		return "it has a working branch's name and is protected"
+	case b.ParentBranch != "" && b.ParentBranch != r.facts.Plan.Target:
+		return "it has a working branch's name and was made from " + b.ParentBranch
+	case b.Actor.IsUser():
+		return "it has a working branch's name and was made by " + b.Actor.DisplayName
+	}
+	return ""
 }
 
 // kept reports whether a branch is what a finished run left so that its

@@ -2,7 +2,12 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/pmig/pmig/migration"
 	"github.com/pmig/pmig/planetscale"
@@ -23,31 +28,39 @@ func (r *Run) resume(ctx context.Context, f *facts) error {
 	if q != nil {
 		f.Request, r.summary.Request, r.summary.URL = q.Number, q.Number, q.HTMLURL
 		r.saw(q.DeploymentState)
-		info := q.DeploymentState.Info()
-		if info.Started && info.Class != planetscale.ClassFailed {
-			r.note(planner.Preflight, fmt.Sprintf("run %s is unfinished and deploy request #%d is %s: going on from there", f.Run, q.Number, q.DeploymentState))
-			if _, err := r.retake(ctx); err != nil {
-				return err
-			}
-			return r.walk(ctx, planner.DeployFinish)
-		}
 	}
-	same := f.Plan.Intent == r.plan.Intent
-	open := q != nil && q.State == "open"
-	if f.Checked && same && (q == nil || open) {
-		held, err := r.retake(ctx)
+	running := q != nil && q.DeploymentState.Info().Started && q.DeploymentState.Info().Class != planetscale.ClassFailed
+	if running {
+		r.note(planner.Preflight, fmt.Sprintf("run %s is unfinished and deploy request #%d is %s: going on from there", f.Run, q.Number, q.DeploymentState))
+	}
+	if running && q.DeploymentState.Live() {
+		return r.walk(ctx, planner.DeployFinish) // its history needs the target alone
+	}
+	if err := r.unheld(ctx); err != nil {
+		return err
+	}
+	if running {
+		if _, err := r.retake(ctx); err != nil {
+			r.note(planner.Preflight, err.Error())
+		}
+		return r.walk(ctx, planner.DeployFinish)
+	}
+	if q != nil && q.DeploymentState.Info().Started {
+		if err := r.outOfQueue(ctx, q); err != nil {
+			return err
+		}
+	} else if f.Checked && f.Plan.Intent == r.plan.Intent && (q == nil || q.State == planetscale.RequestOpen) {
+		if err := r.agreed(r.plan); err != nil {
+			return err
+		}
+		same, err := r.takeUp(ctx)
 		if err != nil {
 			return err
 		}
-		if held && r.asChecked(ctx) {
+		if same {
 			r.note(planner.Preflight, fmt.Sprintf("run %s is unfinished: going on after its migrations", f.Run))
 			return r.walk(ctx, planner.DeployOpen)
 		}
-	}
-	if open && q.Approved && !same && !r.Replace {
-		return &Error{Outcome: Person, Step: planner.Preflight, What: fmt.Sprintf("deploy request #%d", q.Number),
-			Why:  "a person has approved it, and the plan is another one now",
-			Next: "deploy it, or close it with pmig abandon, or replace it with pmig apply --replace"}
 	}
 	if f.Branch != "" || q != nil {
 		r.note(planner.Preflight, fmt.Sprintf("run %s was cut short: removing what is left of it", f.Run))
@@ -56,6 +69,72 @@ func (r *Run) resume(ctx context.Context, f *facts) error {
 		return fail(planner.Cleanup, "remove what an earlier run left", err)
 	}
 	r.summary.Request, r.summary.URL, r.summary.States = 0, "", nil
+	return nil
+}
+
+// takeUp holds the run's branch again and reports whether it is still as
+// branch.check saw it.
+func (r *Run) takeUp(ctx context.Context) (bool, error) {
+	held, err := r.retake(ctx)
+	if err != nil || !held {
+		return false, err
+	}
+	return r.asChecked(ctx)
+}
+
+// unheld waits until nobody else holds the run's branch: another machine may
+// have taken it up while this one's journal lay still.
+func (r *Run) unheld(ctx context.Context) error {
+	b, live, err := r.holderElsewhere(ctx)
+	if err != nil || live == nil {
+		return err
+	}
+	if err := r.waitForOther(ctx, fmt.Sprintf("branch %s is held by %s until %s", b, holderOf(*live), live.ExpiresAt.Format("15:04:05"))); err != nil {
+		return err
+	}
+	return errWaited
+}
+
+// holderElsewhere finds a heartbeat on the run's branch that is not this run's.
+func (r *Run) holderElsewhere(ctx context.Context) (branch string, live *planetscale.Password, err error) {
+	f := r.facts
+	if f.Branch == "" || f.BranchID == "" {
+		return "", nil, nil
+	}
+	b, err := r.API.Branch(ctx, f.Branch)
+	if planetscale.IsNotFound(err) || err == nil && b.ID != f.BranchID {
+		return f.Branch, nil, nil
+	}
+	if err != nil {
+		return f.Branch, nil, fail(planner.Preflight, "look at branch "+f.Branch, err)
+	}
+	passwords, err := r.API.Passwords(ctx, f.Branch)
+	if err != nil {
+		return f.Branch, nil, fail(planner.Preflight, "look who holds branch "+f.Branch, err)
+	}
+	for _, p := range passwords {
+		own := slices.ContainsFunc(f.Passwords, func(o passwordRef) bool { return o.ID == p.ID })
+		if strings.HasPrefix(p.Name, "pmig ") && !own && beating(p, planner.Now(r.API)) {
+			return f.Branch, &p, nil
+		}
+	}
+	return f.Branch, nil, nil
+}
+
+// beating reports whether a password is a live heartbeat.
+func beating(p planetscale.Password, now time.Time) bool {
+	return p.ExpiresAt != nil && p.ExpiresAt.After(now.Add(-time.Minute))
+}
+
+// outOfQueue takes a deployment that failed out of the queue, where it would
+// keep every other one waiting.
+func (r *Run) outOfQueue(ctx context.Context, q *planetscale.DeployRequest) error {
+	if q.DeploymentState != planetscale.StateCompleteError {
+		return nil
+	}
+	if _, err := r.API.CompleteDeploy(ctx, q.Number); err != nil && !planetscale.IsRefused(err) {
+		return fail(planner.DeployFinish, fmt.Sprintf("take deploy request #%d out of the queue", q.Number), err)
+	}
 	return nil
 }
 
@@ -94,7 +173,7 @@ func (r *Run) retake(ctx context.Context) (bool, error) {
 		return false, fail(planner.Preflight, "look at branch "+r.facts.Branch, err)
 	}
 	if !b.Ready {
-		return false, nil
+		return false, fail(planner.Preflight, "hold branch "+r.facts.Branch, errors.New("it is not ready"))
 	}
 	old := r.facts.Passwords
 	r.facts.Passwords = nil
@@ -114,23 +193,17 @@ func (r *Run) retake(ctx context.Context) (bool, error) {
 }
 
 // asChecked reports whether the branch still has the schema that branch.check
-// wrote down.
-func (r *Run) asChecked(ctx context.Context) bool {
+// wrote down, and whether it is known what the migrations changed.
+func (r *Run) asChecked(ctx context.Context) (bool, error) {
 	db, err := r.branch(ctx)
 	if err != nil {
-		return false
+		return false, fail(planner.Preflight, "connect to the branch", err)
 	}
 	s, err := schema.Read(ctx, db, r.facts.Plan.Name)
-	if err != nil || s.Digest() != r.facts.BranchSchema {
-		return false
+	if err != nil {
+		return false, fail(planner.Preflight, "read the branch's schema", err)
 	}
-	if r.facts.Changes == nil {
-		// Taken up from the notes alone: what the branch changed is seen again.
-		if r.facts.Changes, err = schema.Diff(r.seen.Schema, s); err != nil {
-			return false
-		}
-	}
-	return true
+	return s.Digest() == r.facts.BranchSchema && r.facts.Changes != nil, nil
 }
 
 // owed finds the newest request of this identity that was deployed, or is
@@ -139,15 +212,24 @@ func (r *Run) asChecked(ctx context.Context) bool {
 func (r *Run) owed() *facts {
 	for _, q := range r.seen.Requests {
 		info := q.Request.DeploymentState.Info()
-		if !info.Started || info.Class == planetscale.ClassFailed {
+		if !info.Started || info.Class == planetscale.ClassFailed || halfDone(&q.Request) {
 			continue
 		}
-		if r.lacks(q.Stamp) {
-			return r.fromStamp(q)
+		if r.joined[q.Request.Number] || !r.lacks(q.Stamp) {
+			return nil
 		}
-		return nil
+		r.joined[q.Request.Number] = true
+		return r.fromStamp(q)
 	}
 	return nil
+}
+
+// halfDone reports whether a deployment failed and was then taken out of the
+// queue, after which it is said to be complete.
+func halfDone(q *planetscale.DeployRequest) bool {
+	return q.Deployment != nil && slices.ContainsFunc(q.Deployment.Operations, func(o planetscale.Operation) bool {
+		return o.State == "error" || len(o.DeployErrors) > 0
+	})
 }
 
 // lacks reports whether the target's history misses a migration of a stamp.
@@ -155,6 +237,12 @@ func (r *Run) lacks(s *planner.Stamp) bool {
 	for _, h := range s.Histories {
 		for _, o := range r.seen.Sources {
 			if o.Spec.HistoryTable() != h.Table || o.Spec.Database != h.Keyspace {
+				continue
+			}
+			if o.Spec.Shape() == migration.Pointer {
+				if to := pointedTo(o.Spec, h); to != "" && (o.Status.Pointer == "" || o.Spec.Order(o.Status.Pointer, to) < 0) {
+					return true
+				}
 				continue
 			}
 			has := map[string]bool{}
@@ -174,6 +262,17 @@ func (r *Run) lacks(s *planner.Stamp) bool {
 	return false
 }
 
+// pointedTo is where a stamp moves a pointer.
+func pointedTo(spec migration.Spec, h planner.StampHistory) string {
+	to := ""
+	for key := range h.Migrations {
+		if to == "" || spec.Order(to, key) < 0 {
+			to = key
+		}
+	}
+	return to
+}
+
 // fromStamp rebuilds what a run knew from the notes of its deploy request.
 func (r *Run) fromStamp(q planner.StampedRequest) *facts {
 	s := q.Stamp
@@ -181,13 +280,13 @@ func (r *Run) fromStamp(q planner.StampedRequest) *facts {
 	plan.Intent, plan.Sources = s.Intent, nil
 	f := &facts{
 		Run: s.Run, Plan: &plan, Branch: q.Request.Branch, BranchID: s.BranchID, Request: q.Request.Number,
-		TargetSchema: s.Target, Checked: true, Tables: s.Tables, BranchSchema: s.Branch,
+		Checked: true, Before: s.Before, Changes: s.Changes, BranchSchema: s.Branch,
 	}
 	for _, h := range s.Histories {
 		src := planner.Source{Name: h.Source, Tool: h.Tool, Keyspace: h.Keyspace,
 			History: planner.History{Table: h.Table, Custom: h.Custom, Exists: h.Seeded != "", Digest: h.Seeded}}
-		for key, sum := range h.Migrations {
-			src.Pending = append(src.Pending, planner.Migration{Key: key, SHA256: sum})
+		for _, key := range slices.Sorted(maps.Keys(h.Migrations)) {
+			src.Pending = append(src.Pending, planner.Migration{Key: key, SHA256: h.Migrations[key]})
 		}
 		plan.Sources = append(plan.Sources, src)
 		var d migration.Delta
@@ -219,9 +318,7 @@ func (r *Run) parked(v rival, p pulse) (wait string, err error) {
 			return fmt.Sprintf("deploy request #%d carries these migrations and waits for a person", q.Request.Number), nil
 		}
 		if q.Request.Approved && !r.Replace {
-			return "", &Error{Outcome: Person, Step: planner.BranchCreate, What: fmt.Sprintf("deploy request #%d", q.Request.Number),
-				Why:  "a person has approved it, and it is for another plan",
-				Next: "deploy it, or close it with pmig abandon, or replace it with pmig apply --replace"}
+			return "", approvedByPerson(&q.Request)
 		}
 	}
 	return "", nil

@@ -64,9 +64,14 @@ type Run struct {
 	summary    *Summary
 	unwritable bool
 	step       planner.Kind
-	adopt      *facts      // a parked run to take up
-	lost       func(error) // cancels the walk
-	rebuilt    int         // times the branch was made again because it was stale
+	adopt      *facts       // a parked run to take up
+	lost       func(error)  // cancels the walk
+	rebuilt    int          // times the branch was made again because it was stale
+	joined     map[int]bool // requests whose owed history was seen to in this Apply
+	waiting    time.Time    // since when another run is waited for
+	accepted   time.Time    // when the platform took the deployment
+	deadline   time.Time    // of start and finish together
+	backs      int          // times the walk went back from finish to review
 }
 
 // Dial says how the gateway reaches a branch.
@@ -107,19 +112,28 @@ func (r *Run) Apply(ctx context.Context) (*Summary, error) {
 	}
 	defer unlock()
 	defer r.release(ctx)
+	r.joined = map[int]bool{}
+	r.Target.Made = func(id string) {
+		if r.facts != nil {
+			r.facts.Passwords = append(r.facts.Passwords, passwordRef{r.Target.Branch, id})
+		}
+	}
 
 	err = r.rounds(ctx)
 	r.summary.Took = time.Since(began)
-	if err != nil && ctx.Err() != nil && OutcomeOf(err) == Failed {
+	var e *Error
+	if err != nil && ctx.Err() != nil && (!errors.As(err, &e) || e.Outcome == Failed) {
 		err = &Error{Outcome: Interrupted, Step: r.step, What: "interrupted", Err: err, Next: "run pmig apply again: it goes on from here"}
 	}
 	return r.summary, err
 }
 
 func (r *Run) rounds(ctx context.Context) error {
-	for range maxRounds {
+	for n := 0; n < maxRounds; n++ {
 		again, err := r.round(ctx)
 		switch {
+		case errors.Is(err, errWaited):
+			n--
 		case errors.Is(err, errAgain), errors.Is(err, errLost):
 			r.note(r.step, err.Error())
 		case err != nil:
@@ -151,12 +165,16 @@ func (r *Run) round(ctx context.Context) (again bool, err error) {
 	if old != nil && !old.Finished {
 		return true, r.resume(ctx, old)
 	}
-	if f := r.adopt; f != nil {
-		r.adopt = nil
-		return true, r.resume(ctx, f)
+	f := r.adopt
+	if r.adopt = nil; f == nil {
+		f = r.owed()
 	}
-	if owed := r.owed(); owed != nil {
-		return true, r.resume(ctx, owed)
+	if f != nil {
+		err := r.resume(ctx, f)
+		if errors.Is(err, errWaited) {
+			r.facts = nil // it was never this process's own
+		}
+		return true, err
 	}
 	if plan.PendingCount() == 0 {
 		r.sweep(ctx)

@@ -115,7 +115,7 @@ func (w *world) client(transport http.RoundTripper) *planetscale.Client {
 func (w *world) connect(_ context.Context, l planner.Login) (*sql.DB, error) {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = l.User, l.Password.Reveal(), l.Database
-	cfg.InterpolateParams = true
+	cfg.InterpolateParams, cfg.Logger = true, &mysql.NopLogger{}
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return w.e.DialMySQL(ctx) }
 	c, err := mysql.NewConnector(cfg)
 	if err != nil {
@@ -155,7 +155,7 @@ func (w *world) run(transport http.RoundTripper, journal string) *executor.Run {
 func (w *world) tool(ctx context.Context, gate *pipes, c executor.Command) error {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = c.Args[0], c.Args[1], "shop"
-	cfg.InterpolateParams = true
+	cfg.InterpolateParams, cfg.Logger = true, &mysql.NopLogger{}
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return gate.dial(ctx) }
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -51,14 +52,23 @@ type Access struct {
 func (a *Access) DB(ctx context.Context) (*sql.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.db != nil && a.fresh() {
+	if a.db != nil && a.left() > lend {
 		return a.db, nil
 	}
-	a.drop()
+	if a.db != nil && a.left() > 30*time.Second && a.renew(ctx) == nil {
+		return a.db, nil
+	}
+	if err := a.discard(ctx); err != nil {
+		return nil, err
+	}
 	login := Login{URL: a.URL, Database: a.Database}
 	if a.URL == "" {
 		p, err := a.API.CreatePassword(ctx, a.Branch, planetscale.NewPassword{Name: a.Name, Role: a.Role, TTL: PasswordTTL})
 		if err != nil {
+			if p != nil && p.ID != "" { // made, but the answer cannot be used
+				a.password = p
+				err = errors.Join(err, a.discard(ctx))
+			}
 			return nil, fmt.Errorf("make a %s password for branch %s: %w", a.Role, a.Branch, err)
 		}
 		a.password = p
@@ -68,12 +78,14 @@ func (a *Access) DB(ctx context.Context) (*sql.DB, error) {
 		login = Login{Host: p.Address(), User: p.Username, Password: p.PlainText, Database: a.Database}
 	}
 	db, err := a.Connect(ctx, login)
-	if err != nil {
-		return nil, fmt.Errorf("connect to branch %s: %w", a.Branch, err)
+	if err == nil {
+		if err = a.settle(ctx, db); err != nil {
+			db.Close()
+		}
 	}
-	if err := a.settle(ctx, db); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("connect to branch %s: %w", a.Branch, err)
+	if err != nil {
+		err = fmt.Errorf("connect to branch %s: %w", a.Branch, err)
+		return nil, errors.Join(err, a.discard(context.WithoutCancel(ctx)))
 	}
 	a.db = db
 	return db, nil
@@ -111,23 +123,23 @@ func (a *Access) Password() *planetscale.Password {
 // renewed: whoever held it has lost it.
 func (a *Access) Renew(ctx context.Context) error {
 	a.mu.Lock()
-	p := a.password
-	a.mu.Unlock()
-	if p == nil {
+	defer a.mu.Unlock()
+	return a.renew(ctx)
+}
+
+func (a *Access) renew(ctx context.Context) error {
+	if a.password == nil {
 		return errors.New("there is no password to renew")
 	}
-	renewed, err := a.API.RenewPassword(ctx, a.Branch, p.ID)
+	renewed, err := a.API.RenewPassword(ctx, a.Branch, a.password.ID)
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.password == nil || a.password.ID != p.ID {
-		return nil
+	if renewed.ExpiresAt != nil {
+		next := *a.password
+		next.ExpiresAt = renewed.ExpiresAt // the answer to a renewal holds no plain text
+		a.password = &next
 	}
-	next := *a.password
-	next.ExpiresAt = renewed.ExpiresAt // the answer to a renewal holds no plain text
-	a.password = &next
 	return nil
 }
 
@@ -138,13 +150,17 @@ func Now(api *planetscale.DB) time.Time {
 	return t
 }
 
-// fresh reports whether the password will outlive the next minute. A password
-// without an expiry always does.
-func (a *Access) fresh() bool {
+// lend is how long a connection that is lent lives at least: more than a
+// history write that waits for its table needs.
+const lend = 3 * time.Minute
+
+// left is how long the password will live; for ever without one, or without an
+// expiry.
+func (a *Access) left() time.Duration {
 	if a.password == nil || a.password.ExpiresAt == nil {
-		return true
+		return math.MaxInt64
 	}
-	return a.password.ExpiresAt.Sub(Now(a.API)) > time.Minute
+	return a.password.ExpiresAt.Sub(Now(a.API))
 }
 
 func (a *Access) drop() {
@@ -167,6 +183,10 @@ func (a *Access) Leave() {
 func (a *Access) Close(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.discard(ctx)
+}
+
+func (a *Access) discard(ctx context.Context) error {
 	a.drop()
 	if a.password == nil {
 		return nil

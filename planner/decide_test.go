@@ -2,6 +2,8 @@ package planner_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -229,7 +231,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestStamp(t *testing.T) {
 	d := &migration.Delta{Table: "migrations", Keys: []string{"a --> b"}, Insert: []migration.Row{{migration.Text("--> \x00\xff"), migration.Null()}}}
-	s := planner.Stamp{Identity: "id", Run: "r", BranchID: "b", Intent: "i", Tables: map[string]string{"users": ""},
+	s := planner.Stamp{Identity: "id", Run: "r", BranchID: "b", Intent: "i", Before: map[string]string{"users": ""},
 		Histories: []planner.StampHistory{{Source: "knex", Table: "migrations", Migrations: map[string]string{"a --> b": "x"}, Gained: d}}}
 	notes, err := s.Notes("for people --> \n")
 	if err != nil {
@@ -257,7 +259,9 @@ func TestStamp(t *testing.T) {
 }
 
 func TestLongStampKeepsTheKeys(t *testing.T) {
-	d := &migration.Delta{Table: "t", Insert: []migration.Row{{migration.Text(strings.Repeat("x", planner.MaxNotes))}}}
+	noise := make([]byte, planner.MaxNotes)
+	rand.Read(noise)
+	d := &migration.Delta{Table: "t", Insert: []migration.Row{{migration.Text(hex.EncodeToString(noise))}}}
 	notes, err := planner.Stamp{Histories: []planner.StampHistory{{Table: "t", Migrations: map[string]string{"k": "s"}, Gained: d}}}.Notes("")
 	if err != nil {
 		t.Fatal(err)
@@ -271,8 +275,31 @@ func TestLongStampKeepsTheKeys(t *testing.T) {
 	}
 }
 
+func TestLongStampIsPacked(t *testing.T) {
+	d := &migration.Delta{Table: "t", Insert: []migration.Row{{migration.Text(strings.Repeat("x", planner.MaxNotes))}}}
+	changes := []schema.Change{{Table: "a", Verb: "DROP", SQL: "DROP TABLE a"}}
+	notes, err := planner.Stamp{Changes: changes, Histories: []planner.StampHistory{{Table: "t", Gained: d}, {Table: "u"}}}.Notes("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(notes) > 2000 {
+		t.Errorf("the notes have %d bytes", len(notes))
+	}
+	s, err := planner.ParseStamp(notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Histories[0].Gained == nil || len(s.Histories[0].Gained.Insert[0][0].Text()) != planner.MaxNotes || s.Histories[1].Gained != nil {
+		t.Error("the rows are not what they were")
+	}
+	if diff := cmp.Diff(changes, s.Changes); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func FuzzParseStamp(f *testing.F) {
 	f.Add(`x <!-- pmig-stamp {"pmig":1,"identity":"a"} -->`)
+	f.Add(`<!-- pmig-stamp {"pmig":1,"histories":[{}],"packed":"H4sIAAAAAAAA/6pWSk7MSc1LSU1RsiopKk3VUUpPLMnMS1GyMqgFBAAA//8="} -->`)
 	f.Fuzz(func(t *testing.T, notes string) { planner.ParseStamp(notes) })
 }
 

@@ -159,9 +159,9 @@ func (p *Planner) readPlatform(ctx context.Context, o *Observation) error {
 		}
 		stamp, err := ParseStamp(r.Notes)
 		if err != nil {
-			if r.State == "open" {
+			if r.State == planetscale.RequestOpen || r.DeploymentState.Live() {
 				return &WorldError{What: fmt.Sprintf("deploy request #%d", r.Number), Why: err.Error(),
-					Next: "close it, or let the pmig that opened it finish: pmig abandon"}
+					Next: "if it is live, see that its migrations are in the history, then mend its notes; let a newer pmig finish what a newer one began"}
 			}
 			continue
 		}

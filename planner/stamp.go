@@ -1,11 +1,16 @@
 package planner
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/pmig/pmig/migration"
+	"github.com/pmig/pmig/schema"
 )
 
 // StampFormat is the version of the machine line in a deploy request's notes.
@@ -23,10 +28,14 @@ type Stamp struct {
 	Database  string            `json:"database"` // label in the configuration
 	BranchID  string            `json:"branch_id"`
 	Intent    string            `json:"intent"`
-	Target    string            `json:"target"` // digest of the target's schema as migrated from
-	Branch    string            `json:"branch"` // digest of the branch's schema after the migrations
-	Tables    map[string]string `json:"tables"` // digest per changed table, "" for a dropped one
+	Branch    string            `json:"branch"`            // digest of the branch's schema after the migrations
+	Before    map[string]string `json:"before"`            // digest per changed table on the target before, "" for a new one
+	Changes   []schema.Change   `json:"changes,omitempty"` // what the migrations changed
 	Histories []StampHistory    `json:"histories"`
+
+	// Packed holds Changes and the gained rows, compressed, where they are too
+	// long to stand in the notes as they are.
+	Packed string `json:"packed,omitempty"`
 }
 
 // StampHistory is the part of a Stamp about one history table.
@@ -38,7 +47,7 @@ type StampHistory struct {
 	Custom     *migration.Custom `json:"custom,omitempty"`
 	Seeded     string            `json:"seeded"` // digest of the rows the run began from
 	Migrations map[string]string `json:"migrations"`
-	Gained     *migration.Delta  `json:"gained,omitempty"` // nil where the rows are too long for the notes
+	Gained     *migration.Delta  `json:"gained,omitempty"` // nil where even packed they are too long for the notes
 }
 
 const (
@@ -47,8 +56,8 @@ const (
 )
 
 // MaxNotes bounds the machine line, in bytes. How long the platform lets notes
-// be is not documented; above this the rows themselves are left out and only
-// their keys are kept.
+// be is not documented; above this what is long is packed, and if that does not
+// help it is left out and only the keys are kept.
 const MaxNotes = 32 << 10
 
 // Notes appends the stamp to a text for people.
@@ -59,12 +68,7 @@ func (s Stamp) Notes(text string) (string, error) {
 		return "", fmt.Errorf("stamp: %w", err)
 	}
 	if len(b) > MaxNotes {
-		short := s
-		short.Histories = append([]StampHistory(nil), s.Histories...)
-		for i := range short.Histories {
-			short.Histories[i].Gained = nil
-		}
-		if b, err = json.Marshal(short); err != nil {
+		if b, err = s.shorter(); err != nil {
 			return "", fmt.Errorf("stamp: %w", err)
 		}
 	}
@@ -97,5 +101,78 @@ func ParseStamp(notes string) (*Stamp, error) {
 	if err := json.Unmarshal([]byte(rest[:j]), &s); err != nil {
 		return nil, fmt.Errorf("the notes hold a damaged pmig stamp: %w", err)
 	}
+	if err := s.unpack(); err != nil {
+		return nil, fmt.Errorf("the notes hold a damaged pmig stamp: %w", err)
+	}
 	return &s, nil
+}
+
+// long is the part of a stamp that can be long.
+type long struct {
+	Changes []schema.Change    `json:"changes"`
+	Gained  []*migration.Delta `json:"gained"` // per history
+}
+
+// shorter writes the stamp with its long part packed, or without it where that
+// is still too long.
+func (s Stamp) shorter() ([]byte, error) {
+	l := long{Changes: s.Changes}
+	s.Changes = nil
+	s.Histories = append([]StampHistory(nil), s.Histories...)
+	for i := range s.Histories {
+		l.Gained = append(l.Gained, s.Histories[i].Gained)
+		s.Histories[i].Gained = nil
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	if _, err := w.Write(text); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	s.Packed = base64.StdEncoding.EncodeToString(z.Bytes())
+	b, err := json.Marshal(s)
+	if err != nil || len(b) <= MaxNotes {
+		return b, err
+	}
+	s.Packed = ""
+	return json.Marshal(s)
+}
+
+// maxPacked bounds what a packed part may unfold to.
+const maxPacked = 64 << 20
+
+func (s *Stamp) unpack() error {
+	if s.Packed == "" {
+		return nil
+	}
+	z, err := base64.StdEncoding.DecodeString(s.Packed)
+	if err != nil {
+		return err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(z))
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxPacked))
+	if err != nil {
+		return err
+	}
+	var l long
+	if err := json.Unmarshal(text, &l); err != nil {
+		return err
+	}
+	if len(l.Gained) != len(s.Histories) {
+		return fmt.Errorf("%d packed histories of %d", len(l.Gained), len(s.Histories))
+	}
+	s.Packed, s.Changes = "", l.Changes
+	for i := range s.Histories {
+		s.Histories[i].Gained = l.Gained[i]
+	}
+	return nil
 }
