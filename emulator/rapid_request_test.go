@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -177,6 +178,9 @@ func (s *rig) deploy() {
 		return
 	}
 	s.started(r, instant && eligible)
+	if rapid.IntRange(0, 2).Draw(s.T, "go on") > 0 { // rather than be dequeued by the next change
+		s.wait(time.Minute)
+	}
 }
 
 // settleDeploy finds out what became of a deploy whose answer was lost.
@@ -281,7 +285,7 @@ func (s *rig) autoApply() {
 }
 
 func (s *rig) approvalSetting() {
-	who, on := s.who(), rapid.Bool().Draw(s.T, "on")
+	who, on := s.who(), rapid.IntRange(0, 3).Draw(s.T, "on") == 3
 	want := 200
 	if !s.may(who, "write_database") {
 		want = 404

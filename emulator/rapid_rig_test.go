@@ -26,6 +26,7 @@ import (
 // rig is an emulator that is driven, and the model it is compared with.
 type rig struct {
 	*rapid.T
+	kept    bool // in a folder, so that it can be started again
 	dir     string
 	engine  emulator.Engine
 	e       *emulator.Emulator
@@ -71,6 +72,7 @@ func newRig(t *rapid.T) *rig {
 		s.builder = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"create_branch", "delete_branch", "read_branch", "connect_branch",
 			"delete_branch_password", "read_deploy_request", "create_deploy_request", "approve_deploy_request", "write_database"}), 1, 7, rapid.ID[string]).Draw(t, "permissions")
 	}
+	s.kept = rapid.IntRange(0, 2).Draw(t, "kept") == 0
 	s.begin()
 	t.Cleanup(s.end)
 	main := &modelBranch{name: "main", ready: true, safe: true, data: modelSchema{}}
@@ -96,10 +98,14 @@ func newRig(t *rapid.T) *rig {
 // begin starts the emulator on what is in its folder.
 func (s *rig) begin() {
 	var err error
-	if s.engine, err = emulator.NewMemory(s.dir + "/engine"); err != nil {
+	data, engine := "", ""
+	if s.kept {
+		data, engine = s.dir, s.dir+"/engine"
+	}
+	if s.engine, err = emulator.NewMemory(engine); err != nil {
 		s.Fatal(err)
 	}
-	s.e, err = emulator.New(s.Context(), emulator.Options{Data: s.dir, Databases: []string{"shop"}, Engine: s.engine, Knobs: s.model.knobs,
+	s.e, err = emulator.New(s.Context(), emulator.Options{Data: data, Databases: []string{"shop"}, Engine: s.engine, Knobs: s.model.knobs,
 		Tokens: []emulator.Token{{ID: builder, Secret: "x", Permissions: s.builder}, {ID: keeper, Secret: "x"}},
 		Events: func(ev emulator.Event) {
 			s.mu.Lock()

@@ -15,6 +15,7 @@ import (
 // average; -rapid.checks and -rapid.steps ask for others.
 const (
 	modelSteps    = 10000
+	modelTime     = 2 * time.Minute // on a slow machine; the end says how many steps there were
 	sequenceSteps = 80
 )
 
@@ -31,8 +32,8 @@ func TestModel(t *testing.T) {
 		defer flag.Set("rapid.steps", was)
 	}
 	seen := map[string]int{}
-	steps := 0
-	for steps == 0 || steps < modelSteps && !asked["rapid.checks"] && !asked["rapid.seed"] && !t.Failed() && !testing.Short() {
+	steps, began := 0, time.Now()
+	for steps == 0 || steps < modelSteps && !asked["rapid.checks"] && !asked["rapid.seed"] && !t.Failed() && !testing.Short() && time.Since(began) < modelTime {
 		rapid.Check(t, func(t *rapid.T) {
 			rapid.SyncTest(t, func(t *rapid.T) {
 				s := newRig(t)
@@ -290,6 +291,9 @@ func (s *rig) fault() {
 }
 
 func (s *rig) restart() {
+	if !s.kept {
+		s.pass("nothing is kept")
+	}
 	s.drain()
 	s.Log("the emulator is started again")
 	s.end()
