@@ -46,12 +46,17 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if saved != nil {
-		if dbs, err = savedDatabases(dbs, saved); err != nil {
+		if dbs, err = savedDatabases(dbs, saved, len(c.Database) > 0); err != nil {
 			return err
 		}
 	}
-	if !c.AutoApprove && c.File == "" {
-		if err := c.ask(ctx, a, w); err != nil {
+	switch {
+	case saved != nil:
+		if err := c.compare(ctx, w, saved); err != nil {
+			return err
+		}
+	case !c.AutoApprove:
+		if saved, err = c.ask(ctx, a, w); err != nil {
 			return err
 		}
 	}
@@ -122,21 +127,39 @@ func (a *app) holder() string {
 	return fmt.Sprintf("%s, process %d on %s", user, os.Getpid(), host)
 }
 
-// ask shows the plan and asks a person. Without one there is nobody to ask.
-func (c *applyCmd) ask(ctx context.Context, a *app, w *world) error {
-	if _, tty := terminal(a.stdin); !tty {
-		return usageError("there is no terminal to ask for a confirmation on", "look at pmig plan, then run pmig apply --auto-approve")
-	}
-	plan, err := w.plan(ctx, c.which)
+// compare looks at all databases of a saved plan before the first act.
+func (c *applyCmd) compare(ctx context.Context, w *world, saved *planner.Plan) error {
+	now, err := w.plan(ctx, c.which)
 	if err != nil {
 		return err
 	}
+	for _, d := range now.Databases {
+		if d.PendingCount() == 0 {
+			continue // done already, perhaps by the run that this one takes up
+		}
+		if err := unchanged(saved, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask shows the plan and asks a person, and returns what was agreed to. Without
+// a terminal there is nobody to ask.
+func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, error) {
+	if _, tty := terminal(a.stdin); !tty {
+		return nil, usageError("there is no terminal to ask for a confirmation on", "look at pmig plan, then run pmig apply --auto-approve")
+	}
+	plan, err := w.plan(ctx, c.which)
+	if err != nil {
+		return nil, err
+	}
 	if plan.Refused() {
 		a.printPlan(plan)
-		return &exitError{code: exitRefused}
+		return nil, &exitError{code: exitRefused}
 	}
 	if !plan.Changes() {
-		return nil // apply still finishes what an earlier run left
+		return plan, nil // apply still finishes what an earlier run left
 	}
 	a.printPlan(plan)
 	fmt.Fprint(a.stderr, "\nCarry this out? Only \"yes\" is taken: ")
@@ -148,17 +171,17 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) error {
 	select {
 	case line := <-answer:
 		if line != "yes" {
-			return &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
+			return nil, &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
 		}
-		return nil
+		return plan, nil
 	case <-ctx.Done():
 		fmt.Fprintln(a.stderr)
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
 // savedDatabases narrows the run to what the saved plan speaks of.
-func savedDatabases(dbs []*config.Database, saved *planner.Plan) ([]*config.Database, error) {
+func savedDatabases(dbs []*config.Database, saved *planner.Plan, some bool) ([]*config.Database, error) {
 	var out []*config.Database
 	for _, p := range saved.Databases {
 		found := false
@@ -167,7 +190,7 @@ func savedDatabases(dbs []*config.Database, saved *planner.Plan) ([]*config.Data
 				out, found = append(out, d), true
 			}
 		}
-		if !found {
+		if !found && !some {
 			return nil, &exitError{exitStale, &hinted{what: fmt.Sprintf("the plan is stale: it has a database %q that %s does not declare", p.Label, config.FileName), hint: "make a new plan"}}
 		}
 	}
@@ -189,7 +212,7 @@ func unchanged(saved *planner.Plan, now *planner.Database) error {
 	return &executor.Error{Outcome: executor.Stale, What: "the plan is stale", Why: "it does not hold database " + now.Label, Next: "look at a new plan: pmig plan --out FILE"}
 }
 
-// line writes one JSON object to stdout.
+// jsonLines writes JSON objects to stdout, one a line.
 type jsonLines struct {
 	mu sync.Mutex
 	a  *app

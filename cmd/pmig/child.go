@@ -101,12 +101,16 @@ func runChild(ctx context.Context, c executor.Command) error {
 	lines.Add(1)
 	go func() {
 		defer lines.Done()
-		s := bufio.NewScanner(read)
-		s.Buffer(nil, 1<<20)
-		for s.Scan() {
-			c.Output(s.Text())
+		r := bufio.NewReaderSize(read, 64<<10)
+		for {
+			line, err := r.ReadSlice('\n') // one that is longer comes in pieces
+			if text := strings.TrimRight(string(line), "\r\n"); text != "" || err == nil {
+				c.Output(text)
+			}
+			if err != nil && err != bufio.ErrBufferFull {
+				return
+			}
 		}
-		io.Copy(io.Discard, read)
 	}()
 	if err := cmd.Start(); err != nil {
 		write.Close()
@@ -121,8 +125,8 @@ func runChild(ctx context.Context, c executor.Command) error {
 			select {
 			case <-ended:
 			case <-time.After(grace):
-				killGroup(cmd)
 			}
+			killGroup(cmd) // what it started may outlive it
 		case <-ended:
 		}
 	}()

@@ -77,11 +77,21 @@ func codeOf(err error) int {
 	if errors.As(err, &x) {
 		return x.code
 	}
-	var wrong *migration.WrongToolError
+	var (
+		wrong *migration.WrongToolError
+		diags *diagnostics
+		many  *several
+	)
 	switch {
+	case errors.As(err, &many):
+		codes := make([]int, len(many.errs))
+		for i, e := range many.errs {
+			codes[i] = codeOf(e)
+		}
+		return worst(codes...)
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.As(err, &diags):
 		return exitUsage
 	}
 	return outcomes[executor.OutcomeOf(err)]
@@ -109,6 +119,13 @@ func (a *app) fail(err error) int {
 	if errors.As(err, &d) {
 		a.printDiagnostics(d)
 		return exitUsage
+	}
+	var many *several
+	if errors.As(err, &many) {
+		for _, e := range many.errs {
+			a.printError("", e)
+		}
+		return codeOf(err)
 	}
 	a.printError("", err)
 	return codeOf(err)

@@ -35,6 +35,9 @@ func mysqlConfig(l planner.Login) (*mysql.Config, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net = "tcp"
 	cfg.Timeout = 15 * time.Second
+	// Longer than the longest lock wait, so that a server that fell silent is
+	// noticed and one that is busy is not.
+	cfg.ReadTimeout, cfg.WriteTimeout = 90*time.Second, 90*time.Second
 	cfg.InterpolateParams = true // saves a round trip per statement; Vitess takes it
 	cfg.Logger = silent{}
 	if l.URL != "" {
