@@ -74,13 +74,12 @@ type modelRequest struct {
 
 	tolerated bool // the target moved since the checks
 
-	branchData  modelSchema // the branch when the deployment began
-	formerBase  modelSchema
-	before      modelSchema // the target at the cutover, with rows
-	after       modelSchema
-	windowEnds  time.Time
-	closable    bool // what happens to it has not been said by anyone
-	revertError bool // a fault
+	branchData modelSchema // the branch when the deployment began
+	formerBase modelSchema
+	before     modelSchema // the target at the cutover, with rows
+	after      modelSchema
+	windowEnds time.Time
+	closable   bool // what happens to it has not been said by anyone
 }
 
 func (r *modelRequest) is(states ...string) bool { return slices.Contains(states, r.state) }
@@ -97,7 +96,6 @@ type model struct {
 	knobs     emulator.Knobs
 	unknowns  emulator.Unknowns
 	approval  bool // require_approval_for_deploy
-	lastAuto  bool
 	lastOrder int
 	branches  map[string]*modelBranch
 	requests  []*modelRequest

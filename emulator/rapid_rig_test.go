@@ -33,7 +33,6 @@ type rig struct {
 	model   model
 	builder []string           // what the token builder may do; nil: all
 	looks   map[string]*sql.DB // past the front, by branch id
-	names   int                // branches ever asked for
 	steps   int
 	idle    bool                  // nothing was done
 	seen    map[string]int        // states that requests came to by themselves

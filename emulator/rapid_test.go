@@ -91,7 +91,7 @@ func (s *rig) actions() map[string]func(*rapid.T) {
 		for i := range a.weight {
 			all[fmt.Sprint(a.name, " ", i)] = func(*rapid.T) {
 				defer func() {
-					if p := recover(); p != nil && p != passed {
+					if p := recover(); p != nil && p != errPassed {
 						panic(p)
 					}
 				}()
@@ -110,11 +110,11 @@ func (s *rig) actions() map[string]func(*rapid.T) {
 	return all
 }
 
-// passed ends an action that cannot be done now. (Skipping it would make rapid
+// errPassed ends an action that cannot be done now. (Skipping it would make rapid
 // give up on the sequence.)
-var passed = errors.New("not now")
+var errPassed = errors.New("not now")
 
-func (s *rig) pass(string) { panic(passed) }
+func (s *rig) pass(string) { panic(errPassed) }
 
 func (s *rig) pick(label string, of []string) string { return rapid.SampledFrom(of).Draw(s.T, label) }
 
