@@ -249,6 +249,9 @@ func (s *rig) compare() {
 		if r.is("complete_cancel", "cancelled") || r.closable {
 			want, r.open = state, state == "open" // whether a cancelled request is closed has not been said
 		}
+		if r.deleted { // what an approval is worth then, nobody has said
+			r.approved, _ = d["approved"].(bool)
+		}
 		dep, _ := d["deployment"].(map[string]any)
 		if d["deployment_state"] != r.state || dep["state"] != r.state || state != want || d["approved"] != r.approved || d["branch"] != r.branch.name ||
 			d["branch_id"] != r.branch.id || d["branch_deleted"] != r.deleted || dep["auto_cutover"] != r.auto {
