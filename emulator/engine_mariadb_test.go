@@ -11,10 +11,7 @@ import (
 // A clone's tables share a file, which compressed ones cannot; they come along all the same, and tables made later have files of
 // their own again.
 func TestCloneSharesFile(t *testing.T) {
-	if _, err := mariadb.Find(); err != nil {
-		t.Skip("mariadbd is not installed")
-	}
-	e := openEngine(t, func(dir string) (emulator.Engine, error) { return emulator.NewMariaDB(dir) }, "")
+	e := openEngine(t, mariaOrSkip(t), "")
 	if err := e.Create(t.Context(), "main00000001", "shop"); err != nil {
 		t.Fatal(err)
 	}
@@ -37,4 +34,13 @@ func TestCloneSharesFile(t *testing.T) {
 	if got := rows(t, dev, "SHOW VARIABLES LIKE 'innodb_file_per_table'"); !strings.HasSuffix(got, "|ON") {
 		t.Error(got)
 	}
+}
+
+// mariaOrSkip opens MariaDB engines, or skips the test where there is no server.
+func mariaOrSkip(t *testing.T) opener {
+	t.Helper()
+	if _, err := mariadb.Find(); err != nil {
+		t.Skip("mariadbd is not installed")
+	}
+	return func(dir string) (emulator.Engine, error) { return emulator.NewMariaDB(dir) }
 }

@@ -97,18 +97,23 @@ func (e *Emulator) login(ctx context.Context, a mysqlproxy.Attempt) (*mysqlproxy
 		case <-until.Done():
 		}
 	}()
+	handler := &frontHandler{emulator: e, user: a.User, access: access, backend: backend}
 	session := &mysqlproxy.Session{
 		Backend: backend,
-		Handler: &frontHandler{emulator: e, user: a.User, access: access, backend: backend},
+		Handler: handler,
 		MapDatabase: func(name string) string {
 			real, _ := realDatabase(name, access.Database)
 			return real
 		},
 		Until: until,
-		Done:  func() { end(nil) },
 	}
 	if e.options.VitessLimits {
-		session.MaxRows = maxRows
+		handler.limits = newLimits(e, access, backend)
+		session.MaxRows, session.Aside = maxRows, &handler.limits.aside
+	}
+	session.Done = func() {
+		handler.limits.close()
+		end(nil)
 	}
 	return session, nil
 }

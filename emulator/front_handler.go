@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +21,10 @@ type frontHandler struct {
 
 	backend   mysqlproxy.Backend
 	isolation string // what the session has set, as MySQL writes it
+
+	limits *limits // nil without them
+	olap   bool    // the session has set workload to olap
+	warned bool    // the last statement was a LOCK TABLES
 }
 
 // Statement decides whether a statement may pass.
@@ -47,14 +52,44 @@ func (h *frontHandler) Statement(st *mysqlproxy.Statement) mysqlproxy.Verdict {
 		}
 		answered = answered && a.kind == locking
 	}
-	if answered { // LOCK TABLES is taken and excludes nobody, as on the platform
-		return mysqlproxy.Verdict{OK: true}
+	if v, is := h.ownWords(st, answered); is {
+		return v
 	}
-	return h.variables(st)
+	if err := h.limits.before(st); err != nil {
+		return mysqlproxy.Verdict{Err: err}
+	}
+	v := h.variables(st)
+	v.AnyRows = h.olap && len(h.actions) > 0 && h.actions[0].kind == harmless
+	return v
 }
 
-// Finished has nothing to do: the core looks at a branch's schema whenever somebody asks for what depends on it.
-func (h *frontHandler) Finished(*mysqlproxy.Statement) {}
+var (
+	showWarnings = regexp.MustCompile(`(?i)^\s*show\s+warnings\s*;?\s*$`)
+	setWorkload  = regexp.MustCompile(`(?i)^\s*set\s+(?:session\s+|@@session\.|@@)?workload\s*=\s*['"]?(olap|oltp|dba|unspecified)['"]?\s*;?\s*$`)
+	lockIgnored  = "LOCK TABLES is ignored: it excludes nobody"
+)
+
+// ownWords answers what the platform understands and no engine does. locks says that a text only locks and unlocks tables: that
+// is taken and excludes nobody, as on the platform.
+func (h *frontHandler) ownWords(st *mysqlproxy.Statement, locks bool) (mysqlproxy.Verdict, bool) {
+	if m := setWorkload.FindStringSubmatch(st.SQL); m != nil {
+		h.olap = strings.EqualFold(m[1], "olap")
+		return mysqlproxy.Verdict{OK: true}, true
+	}
+	if h.warned && showWarnings.MatchString(st.SQL) {
+		level, code := "Warning", "1235"
+		return mysqlproxy.Verdict{Result: &mysqlproxy.Result{Columns: []string{"Level", "Code", "Message"},
+			Types: []mysqlproxy.ColumnType{mysqlproxy.Text, mysqlproxy.Integer, mysqlproxy.Text}, Rows: [][]*string{{&level, &code, &lockIgnored}}}}, true
+	}
+	if h.warned = locks && strings.EqualFold(firstWord(st.SQL), "lock"); h.warned {
+		return mysqlproxy.Verdict{OK: true, Warnings: 1}, true
+	}
+	return mysqlproxy.Verdict{OK: true}, locks
+}
+
+// Finished notes what the statement leaves behind. The core looks at a branch's schema whenever somebody asks for what depends on
+// it.
+func (h *frontHandler) Finished(st *mysqlproxy.Statement) { h.limits.after(st) }
 
 // allowed is the error of an action that may not pass.
 func (h *frontHandler) allowed(a action) *mysqlproxy.Error {

@@ -22,7 +22,14 @@ func (c *conn) command() error {
 	if c.ctx.Err() != nil {
 		return c.ctx.Err()
 	}
+	if run := c.session.Aside.idle(c.client.conn); len(run) > 0 {
+		c.watch.busy()
+		return c.aside(run)
+	}
 	_, first, err := c.client.peekFirst()
+	if c.session.Aside.busy(c.ctx) && isTimeout(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -150,7 +157,11 @@ func (c *conn) decide(st *Statement) Verdict {
 	if c.session.Handler == nil {
 		return Verdict{}
 	}
-	return c.session.Handler.Statement(st)
+	v := c.session.Handler.Statement(st)
+	if c.maxRows = c.session.MaxRows; v.AnyRows {
+		c.maxRows = 0
+	}
+	return v
 }
 
 // finish tells the Handler the outcome, before the client can know it.
@@ -191,7 +202,7 @@ func (c *conn) decided(m message, st *Statement, v Verdict, binary bool) (done b
 	case v.OK:
 		st.Results = []ResultInfo{{}}
 		c.finish(st)
-		return true, c.answer(m, okPacket{status: c.status}.encode(headOK))
+		return true, c.answer(m, okPacket{status: c.status, warnings: v.Warnings}.encode(headOK))
 	}
 	return false, nil
 }

@@ -45,6 +45,9 @@ type Session struct {
 	// the row after it is replaced by the error RowsExceeded.
 	MaxRows uint64
 
+	// Aside, if not nil, brings statements of the owner's own.
+	Aside *Aside
+
 	// Done, if not nil, is called once when the connection has ended.
 	Done func()
 }
@@ -80,6 +83,9 @@ type Verdict struct {
 	Err    *Error
 	Result *Result
 	OK     bool
+
+	Warnings uint16 // that come with OK
+	AnyRows  bool   // a statement that is forwarded is not held to MaxRows
 }
 
 // Result is a small result set made by a Handler. Rows have as many values as
