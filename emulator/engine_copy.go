@@ -154,6 +154,9 @@ func copyBranch(ctx context.Context, from, to mysqlproxy.Backend, withRows []str
 	var texts []string
 	var views []tableText
 	for _, t := range tables {
+		if leftover(t.name) {
+			continue
+		}
 		if t.view {
 			views = append(views, t)
 		} else {
@@ -166,7 +169,7 @@ func copyBranch(ctx context.Context, from, to mysqlproxy.Backend, withRows []str
 		}
 	}
 	for _, t := range tables {
-		if !t.view && slices.Contains(withRows, t.name) {
+		if !t.view && !leftover(t.name) && slices.Contains(withRows, t.name) {
 			if err := copyRows(ctx, read, write, t.name); err != nil {
 				return fmt.Errorf("rows of %s: %w", t.name, err)
 			}
@@ -174,6 +177,9 @@ func copyBranch(ctx context.Context, from, to mysqlproxy.Backend, withRows []str
 	}
 	return createViews(ctx, write, views)
 }
+
+// leftover says that a table is an artifact of a deployment: it stays for a while where it arose, and no branch gets it.
+func leftover(table string) bool { return strings.HasPrefix(strings.ToLower(table), "_vt_") }
 
 // counter finds the AUTO_INCREMENT value of a table; in the text of SHOW CREATE TABLE only its options start a line with ")".
 var counter = regexp.MustCompile(`(?m)^(\) ENGINE=\w+) AUTO_INCREMENT=\d+`)

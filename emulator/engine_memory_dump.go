@@ -51,13 +51,16 @@ func parseDump(text string) (database string, statements []string, err error) {
 }
 
 // dump is the branch as statements that make it again, as of one moment: all tables and views, and the rows of those that
-// withRows names.
+// withRows names. Without counters it is what a new branch gets.
 func (b *memoryBranch) dump(ctx context.Context, withRows func(table string) bool, counters bool) ([]string, error) {
 	b.guard.run.Lock()
 	defer b.guard.run.Unlock()
 	c := b.context(ctx)
 	var tables, views []string
 	err := b.query(c, "SHOW FULL TABLES", func(_ gms.Schema, r gms.Row) error {
+		if !counters && leftover(fmt.Sprint(r[0])) {
+			return nil
+		}
 		if r[1] == "VIEW" {
 			views = append(views, fmt.Sprint(r[0]))
 		} else {

@@ -185,3 +185,24 @@ func TestRowsKeptBeforeAnswered(t *testing.T) {
 		}
 	}
 }
+
+// What a deployment leaves behind is seen where it was, and not on a new branch.
+func TestLeftoversStay(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		e := openEngine(t, open, "")
+		if err := e.Create(t.Context(), "main00000001", "shop"); err != nil {
+			t.Fatal(err)
+		}
+		main := branchDB(t, e, "main00000001")
+		must(t, main, "CREATE TABLE _vt_hld_6ace8bcef73211ea87e9f875a4d24e90_20260915120410_ (id int NOT NULL PRIMARY KEY)", "CREATE TABLE _vtiger (id int NOT NULL PRIMARY KEY)")
+		if err := e.Clone(t.Context(), "dev000000002", "main00000001", []string{"_vt_hld_6ace8bcef73211ea87e9f875a4d24e90_20260915120410_"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := rows(t, branchDB(t, e, "dev000000002"), "SHOW TABLES"); got != "_vtiger" {
+			t.Errorf("the branch has %s", got)
+		}
+		if got := rows(t, main, "SHOW TABLES"); !strings.Contains(got, "_vt_hld_") {
+			t.Errorf("main has %s", got)
+		}
+	})
+}
