@@ -197,7 +197,7 @@ func (e *Emulator) mayDeleteLocked(dr *deployRequest) error {
 	deploying := unprocessable("Branch cannot be deleted while a deployment is in progress")
 	d := &dr.Deployment
 	switch {
-	case d.State.Info().Class == planetscale.ClassRunning:
+	case dr.deploying() && d.State.Info().Class == planetscale.ClassRunning: // and not closed while it was queued
 		return deploying
 	case d.State == planetscale.StateCompletePendingRevert && e.world.Unknowns.BranchDeleteRefusedInWindow:
 		return deploying

@@ -9,6 +9,46 @@ import (
 	"github.com/pmig/pmig/planetscale"
 )
 
+// The profile of the platform takes its times.
+func TestProfileTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		knobs, err := emulator.ProfileKnobs("planetscale")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, memory, func(o *emulator.Options) { o.Knobs = knobs })
+		s.pause = 100 * time.Millisecond
+		s.seed()
+		began := time.Now()
+		took := func(what string, least, most time.Duration) {
+			t.Helper()
+			if d := time.Since(began); d < least || d > most {
+				t.Errorf("%s took %v", what, d)
+			}
+			began = time.Now()
+		}
+		s.branch("work")
+		took("the branch", 8*time.Second, 9*time.Second)
+		s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+		n := s.open("work")
+		s.await(n, planetscale.StateReady)
+		took("the checks", 3*time.Second, 26*time.Second)
+		s.deploy(n)
+		s.await(n, planetscale.StateInProgress)
+		took("the queue", 7*time.Second, 12*time.Second)
+		dr := s.await(n, planetscale.StateCompletePendingRevert)
+		took("the deployment", 5*time.Second, 9*time.Second)
+		if window := dr.Deployment.RevertRequest.WaitingPeriodEndAt.Sub(*dr.Deployment.FinishedAt); window != 30*time.Minute {
+			t.Errorf("the window is %v", window)
+		}
+		if _, err := s.shop.RevertDeploy(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		s.await(n, planetscale.StateCompleteRevert)
+		took("the revert", 7*time.Second, 8*time.Second)
+	})
+}
+
 // In a bubble time is free: everything takes as long as the platform takes, and
 // the test takes no time. It holds only as long as nothing in the emulator
 // waits for a socket.

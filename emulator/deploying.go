@@ -114,7 +114,11 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 		}
 		return after(k.Cutover, func(ctx context.Context) error { return e.cutOver(ctx, db, dr) })
 	case planetscale.StateInProgressCancel:
-		return after(k.Cancel, to(planetscale.TriggerCancelled, planetscale.StateCompleteCancel, func() {
+		end := planetscale.StateCompleteCancel
+		if e.world.Unknowns.CancelEndsCancelled {
+			end = planetscale.StateCancelled
+		}
+		return after(k.Cancel, to(planetscale.TriggerCancelled, end, func() {
 			d.FinishedAt = e.stamp()
 			e.finishLocked(db, dr)
 		}))

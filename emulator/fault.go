@@ -116,6 +116,9 @@ type Unknowns struct {
 	// OneRequestPerBranch refuses a second open request of a branch. Guess: it
 	// is taken.
 	OneRequestPerBranch bool `json:"one_request_per_branch"`
+	// CancelEndsCancelled lets a cancelled deployment end in "cancelled".
+	// Guess: in "complete_cancel".
+	CancelEndsCancelled bool `json:"cancel_ends_cancelled"`
 }
 
 // AddFault sets a fault and returns its id.

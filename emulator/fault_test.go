@@ -184,6 +184,39 @@ func TestPerson(t *testing.T) {
 	}
 }
 
+// What is remembered of requests has no secrets, wherever a client puts them.
+func TestRequestsWithoutSecrets(t *testing.T) {
+	s := start(t, memory, func(o *emulator.Options) {
+		o.Tokens = append(o.Tokens, emulator.Token{ID: "own", Secret: "a secret of my own"})
+	})
+	s.raw("POST", d+"/branches/pscale_pw_abc?token=pscale_tkn_xyz", `{"name":"pscale_oauth_q","notes":"a secret of my own"}`, "Authorization", ci.ID+":"+ci.Secret)
+	status, text := s.raw("GET", "/_emulator/requests", "")
+	if status != 200 || !strings.Contains(string(text), "[secret]") {
+		t.Errorf("%d %s", status, text)
+	}
+	for _, secret := range []string{"abc", "xyz", "oauth_q", "of my own", ci.Secret} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("%s is told: %s", secret, text)
+		}
+	}
+}
+
+func TestCancelEnds(t *testing.T) {
+	for _, other := range []bool{false, true} {
+		s := start(t, memory, func(o *emulator.Options) {
+			o.Knobs.Deploy, o.Unknowns.CancelEndsCancelled = time.Hour, other
+		})
+		s.seed()
+		n := s.change("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+		s.deploy(n)
+		s.await(n, planetscale.StateInProgress)
+		if _, err := s.shop.CancelDeploy(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		s.await(n, map[bool]planetscale.State{false: planetscale.StateCompleteCancel, true: planetscale.StateCancelled}[other])
+	}
+}
+
 func TestUnknowns(t *testing.T) {
 	s := start(t, memory, func(o *emulator.Options) { o.Knobs.Queue = time.Hour })
 	s.seed()

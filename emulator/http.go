@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func noContent() (answer, error)       { return answer{http.StatusNoContent, nil
 func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{e: e, r: r, base: e.baseURL(r)}
 	began := time.Now()
-	c.record = Request{Time: e.now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}
+	c.record = Request{Time: e.now(), Method: r.Method, Path: e.scrub(r.URL.Path), Query: e.scrub(r.URL.RawQuery)}
 	w.Header().Set("Date", c.record.Time.Format(http.TimeFormat))
 	if r.URL.Path == "/_emulator" || strings.HasPrefix(r.URL.Path, "/_emulator/") && !strings.HasPrefix(r.URL.Path, "/_emulator/as/") {
 		e.serveControl(w, c)
@@ -75,6 +76,21 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.received(c.record)
 	}()
 	c.serve(w)
+}
+
+// secretForm is what the platform's secrets look like.
+var secretForm = regexp.MustCompile(`pscale_(?:pw|tkn|oauth)_[A-Za-z0-9_-]+`)
+
+// scrub takes secrets out of what is remembered. No call of the API carries one
+// outside its header; a client that is wrong about that should not be told on.
+func (e *Emulator) scrub(text string) string {
+	text = secretForm.ReplaceAllString(text, "[secret]")
+	for _, t := range e.options.Tokens {
+		if len(t.Secret) >= 6 {
+			text = strings.ReplaceAll(text, t.Secret, "[secret]")
+		}
+	}
+	return text
 }
 
 // received remembers a request and tells of it.
@@ -98,7 +114,7 @@ func (c *call) serve(w http.ResponseWriter) {
 		c.refuse(w, err)
 		return
 	}
-	c.record.Body = string(c.body[:min(len(c.body), keptBody)]) // no call of the API carries a secret in its body
+	c.record.Body = c.e.scrub(string(c.body[:min(len(c.body), keptBody)]))
 	if err := c.authenticate(); err != nil {
 		c.refuse(w, err)
 		return

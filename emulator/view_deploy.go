@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"html"
+	"strings"
 	"time"
 
 	"github.com/pmig/pmig/planetscale"
@@ -87,6 +88,21 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 		"created_at": at(d.CreatedAt), "updated_at": at(d.UpdatedAt)}
 }
 
+// removedKeys names the foreign keys that an operation drops; null is none.
+func removedKeys(op *operation) any {
+	var names []string
+	for _, clause := range op.Change.Clauses {
+		const drop = "DROP FOREIGN KEY "
+		if len(clause) > len(drop) && strings.EqualFold(clause[:len(drop)], drop) {
+			names = append(names, strings.Trim(clause[len(drop):], "`"))
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return names
+}
+
 // throttlers is null while nothing is throttled.
 func throttlers(db *database) any {
 	if db.Settings.ThrottlerRatio == 0 {
@@ -158,7 +174,7 @@ func (c *call) showOperation(db *database, dr *deployRequest, op *operation) obj
 	return object{"id": op.ID, "type": "DeployOperation", "state": op.State, "keyspace_name": db.Name, "table_name": op.Change.Table,
 		"operation_name": op.Change.Verb, "ddl_statement": op.Change.SQL, "syntax_highlighted_ddl": highlight(op.Change.SQL),
 		"progress_percentage": percent, "eta_seconds": eta, "throttled_at": c.throttledAt(db, op), "can_drop_data": op.Change.DropsData, "table_locked": locked,
-		"table_recently_used": op.Rows > 0, "table_recently_used_at": usedAt(op.Rows > 0, used), "removed_foreign_key_names": nil,
+		"table_recently_used": op.Rows > 0, "table_recently_used_at": usedAt(op.Rows > 0, used), "removed_foreign_key_names": removedKeys(op),
 		"deploy_errors": c.operationErrors(op), "deploy_error_docs_url": nil, "created_at": at(op.CreatedAt), "updated_at": at(op.UpdatedAt)}
 }
 
@@ -182,7 +198,7 @@ func (c *call) showSummary(db *database, dr *deployRequest, op *operation) objec
 		"table_name": op.Change.Table, "operation_name": op.Change.Verb, "ddl_statement": op.Change.SQL,
 		"syntax_highlighted_ddl": highlight(op.Change.SQL), "progress_percentage": percent, "eta_seconds": eta, "deploy_errors": c.operationErrors(op),
 		"sharded": false, "shard_count": 1, "shard_names": []string{}, "can_drop_data": op.Change.DropsData, "throttled_at": c.throttledAt(db, op),
-		"table_recently_used": op.Rows > 0, "table_recently_used_at": usedAt(op.Rows > 0, c.e.nowLocked()), "removed_foreign_key_names": nil,
+		"table_recently_used": op.Rows > 0, "table_recently_used_at": usedAt(op.Rows > 0, c.e.nowLocked()), "removed_foreign_key_names": removedKeys(op),
 		"operations": []object{{"id": op.ID, "shard": "", "state": op.State, "progress_percentage": percent, "eta_seconds": eta}},
 		"created_at": at(op.CreatedAt)}
 }
