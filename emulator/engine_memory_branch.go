@@ -30,12 +30,22 @@ type memoryBranch struct {
 	wake         chan<- struct{} // the writer's
 }
 
+// making is held while an engine is made: go-mysql-server sets process-wide
+// variables then, and does not guard them.
+var making sync.Mutex
+
+func newEngine(p gms.DatabaseProvider) *sqle.Engine {
+	making.Lock()
+	defer making.Unlock()
+	return sqle.NewDefault(p)
+}
+
 func (e *Memory) newBranch(ctx context.Context, id, database string, statements []string) (*memoryBranch, error) {
 	db := memory.NewDatabase(database)
 	db.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(db)
 	b := &memoryBranch{id: id, database: database, provider: provider, pipes: newPipeListener(), wake: e.dirty}
-	b.engine = sqle.NewDefault(quietProvider{provider})
+	b.engine = newEngine(quietProvider{provider})
 	if err := db.SetCollation(b.context(ctx), gms.Collation_utf8mb4_0900_ai_ci); err != nil { // MySQL 8's default
 		return nil, err
 	}
