@@ -191,5 +191,7 @@ func (c *classifier) parse(sql string) (s sqlparser.Statement, err error) {
 			err = errNotParsed
 		}
 	}()
-	return c.parser.Parse(sql)
+	// Parse, unlike this, writes statements that it takes in part into a log file
+	// of its own in the temporary folder.
+	return c.parser.ParseStrictDDL(sql)
 }
