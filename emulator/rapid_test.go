@@ -15,7 +15,7 @@ import (
 // average; -rapid.checks and -rapid.steps ask for others.
 const (
 	modelSteps    = 10000
-	modelTime     = 2 * time.Minute // on a slow machine; the end says how many steps there were
+	modelTime     = 9 * time.Minute // for a machine so slow that something must be wrong with it
 	sequenceSteps = 80
 )
 
@@ -54,6 +54,9 @@ func TestModel(t *testing.T) {
 		})
 	}
 	t.Logf("%d steps; states come to: %v", steps, seen)
+	if steps < modelSteps && !asked["rapid.checks"] && !asked["rapid.seed"] && !testing.Short() && !t.Failed() {
+		t.Errorf("only %d of %d steps in %v", steps, modelSteps, modelTime)
+	}
 }
 
 // actions are what can be done; the more names an action has, the more often
