@@ -171,6 +171,9 @@ func (r *Run) discard(ctx context.Context) error {
 
 // conclude writes down that the run has ended.
 func (r *Run) conclude(how string) error {
+	if r.ending != "" {
+		how = r.ending
+	}
 	r.facts.Finished, r.facts.Ended = true, how
 	return r.record(r.step, "ended", how)
 }
@@ -253,6 +256,7 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 		}
 		return err
 	}
+	r.ending = "failed: " + err.Error()
 	if e := r.withdrawOwn(end); e != nil {
 		r.note(step, "not everything was removed: "+e.Error())
 		if e := r.dropHeartbeat(end); e != nil {

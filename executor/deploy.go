@@ -297,7 +297,7 @@ func (r *Run) approval(ctx context.Context, q *planetscale.DeployRequest) error 
 // Where the database demands none, the platform keeps the approved member
 // false, and the reviews tell.
 func (r *Run) approved(ctx context.Context, q *planetscale.DeployRequest) (bool, error) {
-	demanded := r.facts.Plan.Seen.ApprovalRequired
+	demanded := r.seen.Settings.RequireApprovalForDeploy
 	if q.Approved || !demanded && r.facts.Plan.Deploy.Approval != "require" {
 		return true, nil
 	}

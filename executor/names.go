@@ -149,12 +149,12 @@ func (r *Run) stranger(b planetscale.Branch) string {
 	return ""
 }
 
-// kept reports whether a branch is what a finished run left so that its
-// deployment can be reverted. It locks nothing: owed history is looked for
-// before anything else.
+// kept reports whether a branch is what a run left whose deployment has ended,
+// well or not: for a revert, or by accident. It locks nothing: owed history is
+// looked for before anything else.
 func (r *Run) kept(id string) bool {
 	for _, q := range r.seen.Requests {
-		if q.Stamp.BranchID == id && q.Request.DeploymentState.Info().Live {
+		if info := q.Request.DeploymentState.Info(); q.Stamp.BranchID == id && info.Started && (info.Live || info.Terminal) {
 			return true
 		}
 	}

@@ -206,71 +206,16 @@ func (r *Run) asChecked(ctx context.Context) (bool, error) {
 	return s.Digest() == r.facts.BranchSchema && r.facts.Changes != nil, nil
 }
 
-// owed finds the newest request of this identity that was deployed, or is
-// being deployed, while the target's history lacks its rows: the schema is
-// live, or will be, and history must follow before anything else is planned.
+// owed gives what is known of the request whose history is owed, nil if there is
+// none. Each is seen to once: what cannot be written then is reported, not tried
+// for ever.
 func (r *Run) owed() *facts {
-	for _, q := range r.seen.Requests {
-		info := q.Request.DeploymentState.Info()
-		if !info.Started || info.Class == planetscale.ClassFailed || halfDone(&q.Request) {
-			continue
-		}
-		if r.joined[q.Request.Number] || !r.lacks(q.Stamp) {
-			return nil
-		}
-		r.joined[q.Request.Number] = true
-		return r.fromStamp(q)
+	q := planner.Owed(r.seen)
+	if q == nil || r.joined[q.Request.Number] {
+		return nil
 	}
-	return nil
-}
-
-// halfDone reports whether a deployment failed and was then taken out of the
-// queue, after which it is said to be complete.
-func halfDone(q *planetscale.DeployRequest) bool {
-	return q.Deployment != nil && slices.ContainsFunc(q.Deployment.Operations, func(o planetscale.Operation) bool {
-		return o.State == "error" || len(o.DeployErrors) > 0
-	})
-}
-
-// lacks reports whether the target's history misses a migration of a stamp.
-func (r *Run) lacks(s *planner.Stamp) bool {
-	for _, h := range s.Histories {
-		for _, o := range r.seen.Sources {
-			if o.Spec.HistoryTable() != h.Table || o.Spec.Database != h.Keyspace {
-				continue
-			}
-			if o.Spec.Shape() == migration.Pointer {
-				if to := pointedTo(o.Spec, h); to != "" && (o.Status.Pointer == "" || o.Spec.Order(o.Status.Pointer, to) < 0) {
-					return true
-				}
-				continue
-			}
-			has := map[string]bool{}
-			for _, f := range o.Status.Applied {
-				has[f.Key] = true
-			}
-			for _, k := range o.Status.Orphans {
-				has[k] = true
-			}
-			for key := range h.Migrations {
-				if !has[key] {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// pointedTo is where a stamp moves a pointer.
-func pointedTo(spec migration.Spec, h planner.StampHistory) string {
-	to := ""
-	for key := range h.Migrations {
-		if to == "" || spec.Order(to, key) < 0 {
-			to = key
-		}
-	}
-	return to
+	r.joined[q.Request.Number] = true
+	return r.fromStamp(*q)
 }
 
 // fromStamp rebuilds what a run knew from the notes of its deploy request.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/pmig/pmig/gateway"
@@ -71,6 +72,7 @@ type Run struct {
 	waiting    time.Time    // since when another run is waited for
 	accepted   time.Time    // when the platform took the deployment
 	deadline   time.Time    // of start and finish together
+	ending     string       // why the run is being withdrawn
 	backs      int          // times the walk went back from finish to review
 }
 
@@ -177,6 +179,9 @@ func (r *Run) round(ctx context.Context) (again bool, err error) {
 		return true, err
 	}
 	if plan.PendingCount() == 0 {
+		if err := refused(plan, planner.CodeReverted, planner.CodeNoFiles); err != nil {
+			return false, err
+		}
 		r.sweep(ctx)
 		r.summary.Nothing = len(r.summary.Applied) == 0 && r.summary.Request == 0
 		return false, nil
@@ -184,6 +189,7 @@ func (r *Run) round(ctx context.Context) (again bool, err error) {
 	if err := r.agreed(plan); err != nil {
 		return false, err
 	}
+	r.ending = ""
 	r.begin(plan)
 	return false, r.walk(ctx, planner.Preflight)
 }
@@ -199,10 +205,10 @@ func (r *Run) agreed(plan *planner.Database) error {
 	return refused(plan)
 }
 
-// refused turns the plan's errors into one.
-func refused(plan *planner.Database) error {
+// refused turns the plan's errors into one; with codes, only those.
+func refused(plan *planner.Database, codes ...string) error {
 	for _, f := range plan.Findings {
-		if f.Severity == planner.SeverityError {
+		if f.Severity == planner.SeverityError && (len(codes) == 0 || slices.Contains(codes, f.Code)) {
 			what := plan.Label
 			if f.Source != "" {
 				what += ", source " + f.Source

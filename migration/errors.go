@@ -75,7 +75,7 @@ func (e *DirtyError) Error() string {
 
 // Hint says what to do.
 func (e *DirtyError) Hint() string {
-	return "look at what that migration left behind, then put the marker right with the tool's own command or with `pmig history repair`"
+	return "look at what that migration left behind, then put the marker right with the tool's own command"
 }
 
 // BackwardError says that a pointer would have to go back, which pmig only does
@@ -91,7 +91,7 @@ func (e *BackwardError) Error() string {
 
 // Hint says what to do.
 func (e *BackwardError) Hint() string {
-	return "write a migration that goes forward, or undo the last deployment with `pmig revert`"
+	return "write a migration that goes forward, or put the pointer right with the tool's own command"
 }
 
 // DriftError says that production's history is not the one a run started from,
@@ -122,7 +122,7 @@ func (e *DriftError) Error() string {
 
 // Hint says what to do.
 func (e *DriftError) Hint() string {
-	return "look at the difference with `pmig history repair`, which writes the missing rows once you agree"
+	return "see what else writes to " + e.Table + "; put its rows right by hand or with the tool's own command, then run pmig apply again"
 }
 
 // Diff shows the rows that differ, one line each: "+" was added, "-" was

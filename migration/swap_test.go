@@ -190,7 +190,7 @@ func TestSwapMeetsOthers(t *testing.T) {
 				t.Fatalf("got %v, want a DriftError", err)
 			}
 			equal(t, "diff", strings.Split(strings.TrimSuffix(drift.Diff(), "\n"), "\n"), tc.diff)
-			if !strings.Contains(drift.Hint(), "pmig history repair") || !strings.Contains(drift.Error(), drift.Table) {
+			if !strings.Contains(drift.Hint(), "run pmig apply again") || !strings.Contains(drift.Error(), drift.Table) {
 				t.Errorf("%v, hint %q", drift, drift.Hint())
 			}
 			equal(t, "rows of a refused swap", after, before)

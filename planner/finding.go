@@ -31,5 +31,8 @@ const (
 	CodeLocked            = "history-locked"
 	CodeBaseline          = "history-empty"
 	CodeFile              = "migration-file"
+	CodeReverted          = "reverted"
+	CodeNoFiles           = "no-migrations"
+	CodeUnfinished        = "unfinished"
 	CodeCopySetting       = "copy-migration-data"
 )

@@ -30,6 +30,24 @@ func findings(d *Database, db *config.Database, o *Observation) []Finding {
 		}
 		add(Finding{Severity: SeverityNote, Code: CodeApproval, Message: "the deploy request needs an approval", Hint: what})
 	}
+	owed := Owed(o)
+	if owed != nil {
+		add(Finding{Severity: SeverityNote, Code: CodeUnfinished,
+			Message: fmt.Sprintf("deploy request #%d is %s and its history is not written yet", owed.Request.Number, owed.Request.DeploymentState),
+			Hint:    "apply finishes that first, and then plans again"})
+	}
+	for _, q := range o.Requests {
+		if q.Request.State == "open" && !q.Request.DeploymentState.Info().Started {
+			add(Finding{Severity: SeverityNote, Code: CodeUnfinished,
+				Message: fmt.Sprintf("deploy request #%d of an earlier run is open", q.Request.Number),
+				Hint:    "apply goes on with it if it is for this very plan; pmig abandon gives it up"})
+		}
+	}
+	if q := Reverted(o); q != nil {
+		add(Finding{Severity: SeverityError, Code: CodeReverted,
+			Message: fmt.Sprintf("deploy request #%d was reverted, and the history of %s still says that its migrations are applied", q.Request.Number, d.Target),
+			Hint:    "take their rows out of the history table with the tool's own command, so that they are pending again, or deploy the schema again by hand"})
+	}
 	for i, s := range o.Sources {
 		fs = append(fs, sourceFindings(&d.Sources[i], s, db, o)...)
 	}
@@ -43,6 +61,14 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 	}
 	tool := s.Spec.Tool
 	pending := len(p.Pending) > 0
+	if p.Files == 0 {
+		sev := SeverityWarning
+		if p.History.Rows > 0 {
+			sev = SeverityError
+		}
+		add(sev, CodeNoFiles, "", fmt.Sprintf("there is no migration in %s, and %s has %s", p.Path, p.History.Table, plural(p.History.Rows, "row")),
+			"check that the folder is the right one, and that it is in this image")
+	}
 	for _, pr := range s.Problems {
 		hint := ""
 		if pr.Severity == migration.Error {
@@ -84,7 +110,7 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 			add(SeverityWarning, CodeLate, m.File, fmt.Sprintf("%s sorts before a migration that is applied; %s runs it now", m.Key, tool.Name), "")
 		}
 	}
-	if pending && s.Status.Baseline && hasOtherTables(o, s.Spec) {
+	if pending && s.Status.Baseline && hasOtherTables(o, s.Spec) && Owed(o) == nil {
 		add(SeverityError, CodeBaseline, "", fmt.Sprintf("%s is empty on %s but the schema is not: %s would run every migration again", p.History.Table, db.Target.Name, tool.Name),
 			"record what the schema already has in the history table (the tool's own baseline or mark command), then plan again")
 	}

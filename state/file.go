@@ -194,6 +194,9 @@ func (k Key) String() string {
 }
 
 func load(path string) (*Document, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read the state: %s is not a file", path)
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone

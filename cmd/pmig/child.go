@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +64,9 @@ func (w *world) command(d *config.Database, name string, at gateway.Endpoint) (e
 	}
 	env, withheld := gateway.Environment(w.app.environ, set, src.PassEnv, hosts)
 	secrets := append([]string{at.Password}, w.secrets...)
+	for _, kv := range env {
+		secrets = append(secrets, credential.FindAllString(kv, -1)...)
+	}
 	for _, one := range w.config.Databases {
 		if one.Target.URL != "" {
 			secrets = append(secrets, one.Target.URL.Reveal())
@@ -69,6 +74,10 @@ func (w *world) command(d *config.Database, name string, at gateway.Endpoint) (e
 	}
 	return executor.Command{Source: name, Args: argv, Dir: src.Dir, Env: env, Withheld: withheld, Secrets: secrets, Done: done}, nil
 }
+
+// credential finds the platform's tokens and passwords in a value: what a child
+// was given on purpose is still not for the log.
+var credential = regexp.MustCompile(`pscale_(?:pw|tkn|oauth)_[A-Za-z0-9_-]+`)
 
 // grace is how long a child may take to end when it is told to.
 const grace = 3 * time.Second
@@ -92,6 +101,10 @@ func runChild(ctx context.Context, c executor.Command) error {
 	cmd := exec.Command(program, c.Args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	apart(cmd)
+	// On Linux the child ends with the thread that started it, which this keeps.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dieWithParent(cmd)
 	read, write := io.Pipe()
 	scrub := gateway.NewScrubber(write, c.Secrets...)
 	out := &oneWriter{w: scrub}

@@ -1,0 +1,98 @@
+package planner
+
+import (
+	"slices"
+
+	"github.com/pmig/pmig/migration"
+	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/schema"
+)
+
+// Owed finds the newest request of this identity that was deployed, or is being
+// deployed, while the target's history lacks its migrations: history must
+// follow before anything else is planned. A request whose changes are not on
+// the target any more owes nothing: somebody has undone them since.
+func Owed(o *Observation) *StampedRequest {
+	for i := range o.Requests {
+		q := &o.Requests[i]
+		info := q.Request.DeploymentState.Info()
+		if !info.Started || info.Class == planetscale.ClassFailed || halfDone(&q.Request) {
+			continue
+		}
+		if !o.lacks(q.Stamp) || info.Live && o.undone(q.Stamp) {
+			return nil
+		}
+		return q
+	}
+	return nil
+}
+
+// Reverted finds the newest deployed request of this identity if it was
+// reverted and the target's history still has a migration of it.
+func Reverted(o *Observation) *StampedRequest {
+	for i := range o.Requests {
+		q := &o.Requests[i]
+		if !q.Request.DeploymentState.Info().Started {
+			continue
+		}
+		switch q.Request.DeploymentState {
+		case planetscale.StateCompleteRevert, planetscale.StateInProgressRevert, planetscale.StateInProgressRevertVSchema:
+			if !o.lacks(q.Stamp) {
+				return q
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// halfDone reports whether a deployment failed and was then taken out of the
+// queue, after which it is said to be complete.
+func halfDone(q *planetscale.DeployRequest) bool {
+	return q.Deployment != nil && slices.ContainsFunc(q.Deployment.Operations, func(o planetscale.Operation) bool {
+		return o.State == "error" || len(o.DeployErrors) > 0
+	})
+}
+
+// undone reports whether a change of a stamp is not on the target.
+func (o *Observation) undone(s *Stamp) bool {
+	missing, err := schema.Missing(o.Schema, s.Changes)
+	return err == nil && len(missing) > 0
+}
+
+// lacks reports whether the target's history misses a migration of a stamp.
+func (o *Observation) lacks(s *Stamp) bool {
+	for _, h := range s.Histories {
+		for _, src := range o.Sources {
+			if src.Spec.HistoryTable() == h.Table && src.Spec.Database == h.Keyspace && src.lacks(h) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *ObservedSource) lacks(h StampHistory) bool {
+	if s.Spec.Shape() == migration.Pointer {
+		to := ""
+		for key := range h.Migrations {
+			if to == "" || s.Spec.Order(to, key) < 0 {
+				to = key
+			}
+		}
+		return to != "" && (s.Status.Pointer == "" || s.Spec.Order(s.Status.Pointer, to) < 0)
+	}
+	has := map[string]bool{}
+	for _, f := range s.Status.Applied {
+		has[f.Key] = true
+	}
+	for _, k := range s.Status.Orphans {
+		has[k] = true
+	}
+	for key := range h.Migrations {
+		if !has[key] {
+			return true
+		}
+	}
+	return false
+}
