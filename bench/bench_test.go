@@ -1,6 +1,6 @@
-// Package bench measures the emulator against its budget: how much memory branches take, and how soon one is there.
+// Package bench measures pmig and its emulator against their budgets: memory and time of branches, and the start of the command.
 //
-// What it measures is the pmig-emulator command in a process of its own, with its database servers, over its API, as a user
+// The emulator that it measures is the pmig-emulator command in a process of its own, with its database servers, over its API, as a user
 // would. Memory is the proportional set size of /proc (a page that n processes share counts 1/n for each), so it runs on Linux.
 package bench
 
