@@ -84,7 +84,8 @@ npmtree() {
 	fi
 }
 
-have mariadbd || have mysqld || system mariadbd mariadb-server-core
+# Debian has a program that mariadb-install-db needs in the client's package.
+{ have mariadbd || have mysqld; } && have my_print_defaults || system mariadbd mariadb-server-core mariadb-client-core
 have cc || have gcc || system "C compiler (for the race detector)" gcc libc6-dev
 
 gotool goose "$goose" github.com/pressly/goose/v3/cmd/goose \

@@ -57,7 +57,7 @@ type Server struct {
 }
 
 // ErrNotFound is the error of Find.
-var ErrNotFound = errors.New("no MariaDB server (mariadbd or mysqld, with mariadb-install-db) on PATH or in /usr/sbin")
+var ErrNotFound = errors.New("no MariaDB server (mariadbd or mysqld, with mariadb-install-db and my_print_defaults) on PATH or in /usr/sbin")
 
 // Find returns the path of a MariaDB server binary, or ErrNotFound. A mysqld that is not MariaDB's does not count.
 func Find() (string, error) {

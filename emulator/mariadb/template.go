@@ -58,11 +58,19 @@ func MakeTemplate(ctx context.Context, binary, dir string) error {
 	return os.Rename(data, dir) // complete or not there at all
 }
 
-// installer finds the script that makes a data folder; it is part of the server's package, but not always on PATH.
+// installer finds the script that makes a data folder. It is part of the server's package, but not always on PATH, and it needs
+// a program that Debian has in the client's package.
 func installer(binary string) (string, error) {
-	const name = "mariadb-install-db"
-	for _, dir := range []string{filepath.Join(filepath.Dir(binary), "../bin"), filepath.Join(filepath.Dir(binary), "../scripts")} {
-		path := filepath.Join(dir, name)
+	if _, err := beside(binary, "my_print_defaults"); err != nil {
+		return "", err
+	}
+	return beside(binary, "mariadb-install-db")
+}
+
+// beside finds a program that belongs to the server.
+func beside(binary, name string) (string, error) {
+	for _, dir := range []string{"../bin", "../scripts", "../extra"} {
+		path := filepath.Join(filepath.Dir(binary), dir, name)
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
