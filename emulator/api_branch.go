@@ -335,9 +335,13 @@ func getBranchDiff(c *call) (answer, error) {
 }
 
 func refreshSchema(c *call) (answer, error) {
-	if _, _, _, err := c.seen(); err != nil {
+	db, b, _, err := c.seen()
+	if err != nil {
 		return answer{}, err
 	}
+	c.e.mu.Lock()
+	c.e.takeFaultLocked(FaultStaleDiff, db.path()+"/branches/"+b.Name)
+	c.e.mu.Unlock()
 	return noContent()
 }
 

@@ -60,7 +60,7 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 	if err != nil {
 		return nil, err
 	}
-	branchID, ours, err := e.look(ctx, b.ID, db.Name)
+	branchID, ours, err := e.picture(ctx, db, b)
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 	if !waiting || b == nil || into == nil {
 		return
 	}
-	branchNow, _, err := e.look(ctx, b.ID, db.Name)
+	branchNow, _, err := e.picture(ctx, db, b)
 	if err != nil {
 		e.lookFailed(ctx, db, dr, err)
 		return

@@ -82,6 +82,9 @@ const (
 	// FaultStaleSchema makes a branch's schema endpoint show the schema that
 	// the branch was made with.
 	FaultStaleSchema FaultKind = "stale-schema"
+	// FaultStaleDiff has the checks of a branch's deploy requests see the schema
+	// that the branch was made with, until its schema is refreshed.
+	FaultStaleDiff FaultKind = "stale-diff"
 	// FaultCutoverBlocked makes a cutover meet a lock on a table, until it is
 	// forced or an hour has passed.
 	FaultCutoverBlocked FaultKind = "cutover-blocked"
@@ -94,7 +97,7 @@ const (
 )
 
 var faultKinds = []FaultKind{FaultAnswer, FaultAnswerAfter, FaultDelay, FaultDropBefore, FaultDropAfter, FaultCut, FaultSlow, FaultHistoryDelay, FaultNoDeployment,
-	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError}
+	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultStaleDiff, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError}
 
 // Unknowns are the questions about the platform that nobody outside it can
 // answer. The zero value is the emulator's guess; each switch turns one around.

@@ -101,3 +101,16 @@ func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaI
 	id, err := e.schemas.put(sch)
 	return id, sch, err
 }
+
+// picture is the schema of a branch as the checks of its deploy requests have
+// it, which a fault can keep old. The lock must not be held.
+func (e *Emulator) picture(ctx context.Context, db *database, b *branch) (schemaID, *schema.Schema, error) {
+	e.mu.Lock()
+	stale, base := e.hasFaultLocked(FaultStaleDiff, db.path()+"/branches/"+b.Name), b.Base
+	e.mu.Unlock()
+	if !stale {
+		return e.look(ctx, b.ID, db.Name)
+	}
+	sch, err := e.schemas.get(base)
+	return base, sch, err
+}

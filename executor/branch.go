@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -101,7 +102,8 @@ func (r *Run) waitForOther(ctx context.Context, why string) error {
 			Next: "wait for it, or give it longer: --lock-timeout 30m"}
 	}
 	r.send(Event{Type: Progress, Step: planner.BranchCreate, Message: "waiting: " + why, Waited: waited})
-	return sleep(ctx, min(15*time.Second, r.LockTimeout-waited))
+	pause := 15*time.Second + rand.N(3*time.Second) // so that many who wait do not look at once
+	return sleep(ctx, min(pause, r.LockTimeout-waited))
 }
 
 // stillPending lets a waiter leave as soon as somebody else has done its work.
@@ -127,6 +129,12 @@ func (r *Run) makeBranch(ctx context.Context, number int) (bool, error) {
 	}
 	b, err := r.API.CreateBranch(ctx, planetscale.NewBranch{Name: r.facts.Branch, Parent: r.facts.Plan.Target})
 	if planetscale.IsConflict(err) {
+		return false, nil
+	}
+	if planetscale.IsLost(err) {
+		// It may be there and it may be somebody else's: it is never claimed,
+		// and without a heartbeat it dies.
+		r.note(step, "whether branch "+r.facts.Branch+" was made is not known: "+err.Error())
 		return false, nil
 	}
 	if err != nil {
@@ -299,6 +307,32 @@ func (r *Run) verifyBranch(ctx context.Context) (string, error) {
 
 // staleWait is how long a branch may lag behind before it is made again.
 const staleWait = 45 * time.Second
+
+// stillSeeded checks that the branch's history is as it was seeded: the platform
+// has a copy of its own, which can come late.
+func (r *Run) stillSeeded(ctx context.Context) error {
+	const step = planner.Migrate
+	db, err := r.branch(ctx)
+	if err != nil {
+		return fail(step, "connect to the branch", err)
+	}
+	for i, s := range r.seen.Sources {
+		h, err := migration.Read(ctx, db, s.Spec)
+		if err != nil {
+			return fail(step, "read "+s.Spec.HistoryTable()+" on the branch", err)
+		}
+		if h.Digest() == r.facts.Bases[i].Digest() {
+			continue
+		}
+		if r.reseeded++; r.reseeded > 3 {
+			return refuse(step, "branch "+r.facts.Branch, s.Spec.HistoryTable()+" is changed on it by somebody else",
+				"turn off the platform's own copy of migration data, or find out who works on the branch")
+		}
+		r.note(step, s.Spec.HistoryTable()+" has changed on the branch since it was seeded: it is seeded again")
+		return &backError{planner.HistorySeed}
+	}
+	return nil
+}
 
 // seed gives the branch the target's history rows. It writes nothing where the
 // platform has copied them already.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/pmig/pmig/planetscale"
 	"github.com/pmig/pmig/planner"
-	"github.com/pmig/pmig/schema"
 )
 
 // opened looks for the deploy request that this run opened already: one of its
@@ -22,8 +21,9 @@ func (r *Run) opened(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fail(planner.DeployOpen, "list deploy requests", err)
 	}
-	for _, q := range requests {
-		if q.BranchID != r.facts.BranchID || q.State != "open" {
+	var first *planetscale.DeployRequest
+	for i, q := range requests {
+		if q.BranchID != r.facts.BranchID || q.State != planetscale.RequestOpen {
 			continue
 		}
 		stamp, err := planner.ParseStamp(q.Notes)
@@ -31,7 +31,36 @@ func (r *Run) opened(ctx context.Context) (bool, error) {
 			return false, refuse(planner.DeployOpen, fmt.Sprintf("deploy request #%d", q.Number), "somebody else opened it from this run's branch",
 				"close it, then apply again: "+q.HTMLURL)
 		}
-		return true, r.has(&q)
+		if first == nil || q.Number < first.Number {
+			first = &requests[i]
+		}
+	}
+	if first == nil {
+		return false, nil
+	}
+	// A lost answer can leave more than one: the lowest counts.
+	for _, q := range requests {
+		if q.BranchID == r.facts.BranchID && q.State == planetscale.RequestOpen && q.Number != first.Number {
+			if err := r.leads(); err != nil {
+				return false, err
+			}
+			if _, err := r.API.CloseDeployRequest(ctx, q.Number); err != nil && !planetscale.IsRefused(err) {
+				return false, fail(planner.DeployOpen, fmt.Sprintf("close deploy request #%d, opened twice", q.Number), err)
+			}
+		}
+	}
+	return true, r.has(first)
+}
+
+// lookForOpened looks for a request whose answer was lost: it may show up late.
+func (r *Run) lookForOpened(ctx context.Context) (bool, error) {
+	for range 3 {
+		if err := sleep(ctx, 3*time.Second); err != nil {
+			return false, err
+		}
+		if done, err := r.opened(ctx); done || err != nil {
+			return done, err
+		}
 	}
 	return false, nil
 }
@@ -59,6 +88,11 @@ func (r *Run) open(ctx context.Context) (string, error) {
 	q, err := r.API.CreateDeployRequest(ctx, planetscale.NewDeployRequest{
 		Branch: r.facts.Branch, IntoBranch: r.facts.Plan.Target, Notes: notes, AutoCutover: auto, AutoDeleteBranch: false,
 	})
+	if planetscale.IsLost(err) {
+		if done, e := r.lookForOpened(ctx); done || e != nil {
+			return fmt.Sprintf("#%d", r.facts.Request), e
+		}
+	}
 	if err != nil {
 		return "", fail(step, "open a deploy request", err)
 	}
@@ -199,8 +233,11 @@ func (r *Run) review(ctx context.Context) (string, error) {
 	}
 	switch q.DeploymentState.Info().Class {
 	case planetscale.ClassNoChanges:
-		// Believed only where it is seen: history.write reads the target.
-		return "the target has the schema already", nil
+		missing, err := r.missing(ctx)
+		if err != nil || len(missing) == 0 {
+			return "the target has the schema already", err
+		}
+		return "", r.oldPicture(ctx, q, missing)
 	case planetscale.ClassFailed:
 		if q.DeploymentState.Info().Started {
 			return "", r.deployFailed(ctx, q)
@@ -215,43 +252,6 @@ func (r *Run) review(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "", r.approval(ctx, q)
-}
-
-// onlyOurs compares the request's operations with the recorded changes, clause
-// by clause: a surplus would deploy what no migration did.
-func (r *Run) onlyOurs(ctx context.Context, q *planetscale.DeployRequest) error {
-	const step = planner.DeployReview
-	var ops []planetscale.Operation
-	if q.Deployment != nil {
-		ops = q.Deployment.Operations
-	}
-	if len(ops) == 0 {
-		var err error
-		if ops, err = r.API.Operations(ctx, q.Number); err != nil {
-			return fail(step, "read the operations", err)
-		}
-	}
-	var got []schema.Change
-	for _, o := range ops {
-		c, err := schema.ParseChange(o.TableName, o.OperationName, o.DDLStatement)
-		if err != nil {
-			return fail(step, "read operation on "+o.TableName, err)
-		}
-		got = append(got, c)
-	}
-	missing, surplus := schema.Compare(r.facts.Changes, got)
-	e := &Error{Outcome: Refused, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Over: true}
-	switch {
-	case len(surplus) > 0:
-		e.Why = "it would change what no migration changed: " + describe(surplus)
-		e.Next = "the branch was made from an old schema, or somebody worked on it; apply again makes a new one"
-	case len(missing) > 0:
-		e.Why = "it lacks what the migrations did: " + describe(missing)
-		e.Next = "the platform's picture of the branch is old; apply again makes a new one"
-	default:
-		return nil
-	}
-	return e
 }
 
 // approval waits for a person, or leaves, as the configuration says.

@@ -59,12 +59,20 @@ func (r *Run) start(ctx context.Context) (string, error) {
 			return "", &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", r.facts.Request), Why: "it needs an approval", Err: err,
 				Next: "approve it and run pmig apply again: it goes on from here"}
 		}
-		// The answer may be lost and the deployment begun: the state tells.
-		if done, e := r.started(ctx); e == nil && done {
-			r.accepted = time.Now()
-			return "", nil
+		// The answer may be lost and the deployment begun: the state tells, if
+		// not at once.
+		for look := 0; ; look++ {
+			if done, e := r.started(ctx); e == nil && done {
+				r.accepted = time.Now()
+				return "", nil
+			}
+			if look == 3 || !planetscale.IsLost(err) {
+				return "", fail(step, fmt.Sprintf("deploy request #%d", r.facts.Request), err)
+			}
+			if err := sleep(ctx, 3*time.Second); err != nil {
+				return "", err
+			}
 		}
-		return "", fail(step, fmt.Sprintf("deploy request #%d", r.facts.Request), err)
 	}
 }
 
@@ -84,12 +92,28 @@ func (r *Run) unmoved(ctx context.Context) error {
 	}
 	now := seen.Schema.Digests()
 	for table, before := range r.facts.Before {
-		if now[table] != before {
-			r.note(step, "table "+table+" of "+r.facts.Plan.Target+" has changed since the migrations ran")
-			return errAgain
+		if now[table] == before {
+			continue
 		}
+		r.note(step, "table "+table+" of "+r.facts.Plan.Target+" has changed since the migrations ran")
+		if err := schema.Fits(seen.Schema, r.facts.Changes); err != nil {
+			r.note(step, "the changes cannot be made to it any more: "+err.Error())
+			return r.startOver(table)
+		}
+		r.facts.Before[table] = now[table] // whether the request still does what it should is looked at next
 	}
 	return nil
+}
+
+// startOver ends a run whose target has moved, so that it is planned anew, but
+// not for ever.
+func (r *Run) startOver(table string) error {
+	if r.moved++; r.moved > 3 {
+		return &Error{Outcome: Refused, Step: planner.DeployStart, What: r.facts.Plan.Target, Over: true,
+			Why:  "table " + table + " keeps changing while its migrations wait to be deployed",
+			Next: "see what else deploys to this database, then run pmig apply again"}
+	}
+	return errAgain
 }
 
 // unchanged checks that the branch is still as the migrations left it, and that
@@ -192,6 +216,9 @@ func (r *Run) finish(ctx context.Context) (string, error) {
 		return false, nil
 	})
 	var late *timeoutError
+	if errors.As(err, &late) && last == string(planetscale.StateQueued) {
+		return "", r.unqueue(ctx)
+	}
 	if errors.As(err, &late) {
 		return "", &Error{Outcome: Failed, Step: step, What: fmt.Sprintf("deploy request #%d", r.facts.Request),
 			Why: fmt.Sprintf("still %s after %s; once it is live its history is owed", last, r.deployTimeout()), Next: "run pmig apply again: it goes on waiting and then writes the history"}
@@ -200,6 +227,41 @@ func (r *Run) finish(ctx context.Context) (string, error) {
 		return "", fail(step, "wait for the deployment", err)
 	}
 	return strings.Join(slices.Compact(slices.Clone(r.facts.States)), " > "), nil
+}
+
+// unqueue cancels a deployment that never came to its turn. One that begins in
+// this very moment is left: it owes its history.
+func (r *Run) unqueue(ctx context.Context) error {
+	const step = planner.DeployFinish
+	what := fmt.Sprintf("deploy request #%d", r.facts.Request)
+	if err := r.leads(); err != nil {
+		return err
+	}
+	_, err := r.API.CancelDeploy(ctx, r.facts.Request)
+	if err != nil && !planetscale.IsRefused(err) {
+		return fail(step, "cancel "+what, err)
+	}
+	ended := &Error{Outcome: Failed, Step: step, What: what, Why: "still queued after " + r.deployTimeout().String(),
+		Next: "see what stands before it in the queue, then run pmig apply again"}
+	err = poll(ctx, 2*time.Minute, func(waited time.Duration) (bool, error) {
+		q, err := r.look(ctx, step, waited)
+		if err != nil {
+			return false, err
+		}
+		ended.Over = q.DeploymentState.Info().Class == planetscale.ClassFailed || !q.DeploymentState.Info().Started
+		if ended.Over {
+			ended.Why += "; it was cancelled and nothing was deployed"
+		}
+		return ended.Over || err == nil && q.DeploymentState != planetscale.StateQueued && q.DeploymentState != planetscale.StateInProgressCancel, nil
+	})
+	var late *timeoutError
+	if err != nil && !errors.As(err, &late) {
+		return fail(step, "look at "+what, err)
+	}
+	if !ended.Over {
+		ended.Why, ended.Next = "still not live after "+r.deployTimeout().String()+"; once it is live its history is owed", "run pmig apply again: it goes on waiting and then writes the history"
+	}
+	return ended
 }
 
 // deployFailed names how the deployment ended, and takes it out of the queue.

@@ -20,6 +20,9 @@ func (r *Run) migrate(ctx context.Context) (string, error) {
 		&Error{Outcome: Failed, Step: planner.Migrate, What: "the migrations", Why: "not done after " + r.facts.Plan.Deploy.MigrateTimeout,
 			Next: "look at what they wait for, or give them longer: deploy { timeouts { migrate = \"2h\" } }"})
 	defer cancel()
+	if err := r.stillSeeded(ctx); err != nil {
+		return "", err
+	}
 	statements := 0
 	for i, src := range r.facts.Plan.Sources {
 		if len(src.Pending) == 0 {

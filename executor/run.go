@@ -73,7 +73,10 @@ type Run struct {
 	accepted   time.Time    // when the platform took the deployment
 	deadline   time.Time    // of start and finish together
 	ending     string       // why the run is being withdrawn
-	backs      int          // times the walk went back from finish to review
+	backs      int          // times the walk went back to the review
+	reopened   int          // times the request was opened again because it lacked changes
+	moved      int          // times the target moved under the run
+	reseeded   int          // times the branch's history was found changed after it was seeded
 }
 
 // Dial says how the gateway reaches a branch.

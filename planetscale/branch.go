@@ -3,6 +3,7 @@ package planetscale
 import (
 	"context"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -53,13 +54,23 @@ func (d *DB) Branch(ctx context.Context, name string) (*Branch, error) {
 // rows. The answer's branch is not ready yet. A name that is taken is
 // KindConflict.
 func (d *DB) CreateBranch(ctx context.Context, b NewBranch) (*Branch, error) {
-	return d.branch(ctx, opCreateBranch, d.path("branches"), b)
+	made, err := d.branch(ctx, opCreateBranch, d.path("branches"), b)
+	if err == nil {
+		d.client.remember(d.path("branches", b.Name))
+	}
+	return made, err
 }
 
 // DeleteBranch deletes the branch of that name, whatever its id: who means one
 // branch looks at its id just before. KindDeploying while a deploy involves it.
 func (d *DB) DeleteBranch(ctx context.Context, name string) error {
-	return d.client.call(ctx, opDeleteBranch, d.path("branches", name), nil, nil, nil)
+	return d.client.remove(ctx, opDeleteBranch, d.path("branches", name), func() (bool, error) { return d.hasBranch(ctx, name) })
+}
+
+// hasBranch reports whether the list of branches, read to its end, has a name.
+func (d *DB) hasBranch(ctx context.Context, name string) (bool, error) {
+	all, err := d.Branches(ctx)
+	return slices.ContainsFunc(all, func(b Branch) bool { return b.Name == name }), err
 }
 
 // SetSafeMigrations switches safe migrations on or off. The switch reaches the
@@ -116,6 +127,12 @@ func (d *DB) BranchSchema(ctx context.Context, branch, keyspace string) ([]Table
 		query.Set("keyspace", keyspace)
 	}
 	return bare[TableSchema](ctx, d.client, opBranchSchema, d.path("branches", branch, "schema"), query)
+}
+
+// RefreshSchema asks the platform to look at the branch's schema anew: its
+// snapshot, which deploy requests are computed from, is made now and then.
+func (d *DB) RefreshSchema(ctx context.Context, branch string) error {
+	return d.client.call(ctx, opRefreshSchema, d.path("branches", branch, "refresh-schema"), nil, struct{}{}, nil)
 }
 
 // BranchLint lists what a deploy request would refuse in the branch's schema;

@@ -71,6 +71,7 @@ type Client struct {
 	authorization func() string
 	scrub         func(string) string
 	clock         *clock
+	made          *made
 	budget        *budget // nil: not limited
 	notify        func(Call)
 }
@@ -116,6 +117,7 @@ func New(o Options) (*Client, error) {
 		authorization: func() string { return id + ":" + token },
 		scrub:         scrubber(token),
 		clock:         &clock{},
+		made:          &made{},
 		budget:        newBudget(perMinute),
 		notify:        notify,
 	}, nil

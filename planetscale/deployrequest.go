@@ -93,6 +93,7 @@ func (d *DB) CreateDeployRequest(ctx context.Context, n NewDeployRequest) (*Depl
 	if r.Number <= 0 {
 		return nil, unusable(opCreateRequest, path, "the new deploy request has no number")
 	}
+	d.client.remember(d.requestPath(r.Number))
 	r.settle()
 	return r, nil
 }

@@ -46,7 +46,8 @@ var (
 	opListKeyspaces = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
 	opBranchSchema  = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
 	opBranchLint    = operation{method: http.MethodGet, subject: "branch", permission: seeBranch}
-	// Not in the API description; the permission is an assumption.
+	// Not in the API description; the permissions are an assumption.
+	opRefreshSchema     = operation{method: http.MethodPost, subject: "branch", permission: seeBranch}
 	opSafeMigrationsOn  = operation{method: http.MethodPost, subject: "branch", permission: "write_database", refusals: safeMigrationsRefusals}
 	opSafeMigrationsOff = operation{method: http.MethodDelete, subject: "branch", permission: "write_database"}
 

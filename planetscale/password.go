@@ -3,6 +3,7 @@ package planetscale
 import (
 	"context"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -82,6 +83,7 @@ func (d *DB) CreatePassword(ctx context.Context, branch string, p NewPassword) (
 	if made.PlainText == "" || made.Username == "" || made.Host == "" {
 		return made, unusable(opCreatePassword, path, "the new password lacks its text, user name or host")
 	}
+	d.client.remember(append(path, made.ID))
 	return made, nil
 }
 
@@ -92,8 +94,15 @@ func (d *DB) RenewPassword(ctx context.Context, branch, id string) (*Password, e
 }
 
 // DeletePassword deletes the password; its connections end within minutes.
+// KindForbidden where a 404 meant that the token may not.
 func (d *DB) DeletePassword(ctx context.Context, branch, id string) error {
-	return d.client.call(ctx, opDeletePassword, d.path("branches", branch, "passwords", id), nil, nil, nil)
+	return d.client.remove(ctx, opDeletePassword, d.path("branches", branch, "passwords", id), func() (bool, error) {
+		all, err := d.Passwords(ctx, branch)
+		if IsNotFound(err) { // with its branch, or the token may not see it
+			return d.hasBranch(ctx, branch)
+		}
+		return slices.ContainsFunc(all, func(p Password) bool { return p.ID == id }), err
+	})
 }
 
 // password makes a call that answers with a password.

@@ -23,7 +23,8 @@ const (
 
 // retry makes attempts until one succeeds or another would not help. Only
 // reads are repeated, and a write that the platform turned away with 429,
-// which it did not carry out.
+// which it did not carry out. A 404 about what was made a moment ago counts as
+// not known everywhere yet.
 func (c *Client) retry(ctx context.Context, r request) ([]byte, error) {
 	var last *Error
 	try := 0
@@ -34,7 +35,7 @@ func (c *Client) retry(ctx context.Context, r request) ([]byte, error) {
 		switch {
 		case failed == nil:
 			return body, nil
-		case !again(r, failed):
+		case !c.again(r, failed):
 			return nil, backoff.Permanent(failed)
 		case failed.RetryAfter > 0:
 			if failed.Kind == KindRateLimited {
@@ -53,7 +54,7 @@ func (c *Client) retry(ctx context.Context, r request) ([]byte, error) {
 	if err == nil {
 		return body, nil
 	}
-	if cause := context.Cause(ctx); cause != nil && last.Kind != KindCanceled && again(r, last) {
+	if cause := context.Cause(ctx); cause != nil && last.Kind != KindCanceled && c.again(r, last) {
 		// The context ended in the wait before another attempt.
 		stopped := c.stopped(ctx, r, cause, last.Kind == KindRateLimited)
 		stopped.Status, stopped.Code = last.Status, last.Code
@@ -64,7 +65,7 @@ func (c *Client) retry(ctx context.Context, r request) ([]byte, error) {
 }
 
 // again reports whether another attempt may help and does no harm.
-func again(r request, e *Error) bool {
+func (c *Client) again(r request, e *Error) bool {
 	if e.Kind == KindRateLimited {
 		return true
 	}
@@ -72,6 +73,8 @@ func again(r request, e *Error) bool {
 		return false
 	}
 	switch e.Kind {
+	case KindNotFound:
+		return c.made.recently(r.path)
 	case KindServer:
 		return e.Status != http.StatusNotImplemented
 	case KindNetwork:
