@@ -147,7 +147,7 @@ func (r *Run) notes() (string, error) {
 	}
 	for i, src := range p.Sources {
 		h := planner.StampHistory{Source: src.Name, Tool: src.Tool, Keyspace: src.Keyspace, Table: src.History.Table, Custom: src.History.Custom,
-			Seeded: src.History.Digest, Migrations: map[string]string{}, Gained: &r.facts.Gained[i]}
+			Seeded: src.History.Digest, Migrations: map[string]string{}, Gained: &r.facts.Gained[i], Touches: r.facts.Touches[i]}
 		for _, m := range src.Pending {
 			h.Migrations[m.Key] = m.SHA256
 		}

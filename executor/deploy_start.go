@@ -200,10 +200,11 @@ func (r *Run) finish(ctx context.Context) (string, error) {
 		last = string(q.DeploymentState)
 		info := q.DeploymentState.Info()
 		switch {
-		case info.Live, info.Class == planetscale.ClassNoChanges:
+		case info.Live && !planner.HalfDone(q), info.Class == planetscale.ClassNoChanges:
 			return true, nil
-		case info.Class == planetscale.ClassFailed:
-			return false, r.deployFailed(ctx, q)
+		case info.Class == planetscale.ClassFailed, planner.HalfDone(q):
+			err := r.deployFailed(ctx, q)
+			return err == nil, err
 		case q.DeploymentState == planetscale.StateReady || q.DeploymentState == planetscale.StatePending:
 			if time.Since(r.accepted) < 30*time.Second {
 				return false, nil // reads may lag behind our own write
@@ -265,6 +266,7 @@ func (r *Run) unqueue(ctx context.Context) error {
 }
 
 // deployFailed names how the deployment ended, and takes it out of the queue.
+// What came through of it is recorded; if that is everything, it has not failed.
 func (r *Run) deployFailed(ctx context.Context, q *planetscale.DeployRequest) error {
 	if err := r.outOfQueue(ctx, q); err != nil {
 		r.note(planner.DeployFinish, err.Error())
@@ -281,6 +283,20 @@ func (r *Run) deployFailed(ctx context.Context, q *planetscale.DeployRequest) er
 		Why: list(why), Next: "nothing was written to the history; see " + q.HTMLURL}
 	if e.Why == "" {
 		e.Why = q.DeploymentState.Info().Meaning
+	}
+	if !planner.HalfDone(q) {
+		return e
+	}
+	recorded, rest, err := r.recordPart(ctx)
+	switch {
+	case err != nil:
+		e.Over, e.Err, e.Next = false, err, "run pmig apply again: it records what came through of it"
+	case recorded > 0 && len(rest) == 0:
+		r.note(planner.DeployFinish, e.Error()+"; all of its changes are on "+r.facts.Plan.Target+" nevertheless")
+		r.recorded = true
+		return nil
+	case recorded > 0:
+		e.Next = fmt.Sprintf("%s of it came through and recorded; not live: %s; see %s", plural(recorded, "migration"), list(rest), q.HTMLURL)
 	}
 	return e
 }

@@ -35,6 +35,7 @@ type facts struct {
 	Before       map[string]string `json:"before,omitempty"` // digest per changed table on the target before, "" for a new one
 	BranchSchema string            `json:"branch_schema,omitempty"`
 	Data         []string          `json:"data_changes,omitempty"`
+	Touches      [][]planner.Touch `json:"touches,omitempty"` // per source, in the order they ran
 
 	Request  int      `json:"request,omitempty"`
 	States   []string `json:"states,omitempty"`

@@ -19,6 +19,9 @@ func (r *Run) writeHistory(ctx context.Context) (string, error) {
 	if err := r.leads(); err != nil {
 		return "", err
 	}
+	if r.recorded {
+		return "done already", nil
+	}
 	if err := r.seenLive(ctx); err != nil {
 		return "", err
 	}

@@ -24,8 +24,10 @@ func (r *Run) migrate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	statements := 0
+	r.facts.Touches = nil
 	for i, src := range r.facts.Plan.Sources {
 		if len(src.Pending) == 0 {
+			r.noteTouched(src, nil)
 			continue
 		}
 		if err := r.leads(); err != nil {
@@ -56,6 +58,7 @@ func (r *Run) migrateSource(ctx context.Context, i int, src planner.Source) (int
 	gw.Close()
 	report := gw.Report()
 	r.noteData(src.Name, report)
+	r.noteTouched(src, report.Migrations)
 	what := fmt.Sprintf("source %q", src.Name)
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)

@@ -29,7 +29,8 @@ func (r *Run) resume(ctx context.Context, f *facts) error {
 		f.Request, r.summary.Request, r.summary.URL = q.Number, q.Number, q.HTMLURL
 		r.saw(q.DeploymentState)
 	}
-	running := q != nil && q.DeploymentState.Info().Started && q.DeploymentState.Info().Class != planetscale.ClassFailed
+	failed := q != nil && planner.HalfDone(q)
+	running := q != nil && !failed && q.DeploymentState.Info().Started && q.DeploymentState.Info().Class != planetscale.ClassFailed
 	if running {
 		r.note(planner.Preflight, fmt.Sprintf("run %s is unfinished and deploy request #%d is %s: going on from there", f.Run, q.Number, q.DeploymentState))
 	}
@@ -45,8 +46,11 @@ func (r *Run) resume(ctx context.Context, f *facts) error {
 		}
 		return r.walk(ctx, planner.DeployFinish)
 	}
-	if q != nil && q.DeploymentState.Info().Started {
-		if err := r.outOfQueue(ctx, q); err != nil {
+	if failed {
+		var e *Error
+		if err := r.deployFailed(ctx, q); errors.As(err, &e) && e.Over {
+			r.note(planner.DeployFinish, e.Error()+"; "+e.Next)
+		} else if err != nil {
 			return err
 		}
 	} else if f.Checked && f.Plan.Intent == r.plan.Intent && (q == nil || q.State == planetscale.RequestOpen) {
@@ -238,7 +242,7 @@ func (r *Run) fromStamp(q planner.StampedRequest) *facts {
 		if h.Gained != nil {
 			d = *h.Gained
 		}
-		f.Gained = append(f.Gained, d)
+		f.Gained, f.Touches = append(f.Gained, d), append(f.Touches, h.Touches)
 		f.Bases = append(f.Bases, nil)
 	}
 	return f

@@ -75,6 +75,7 @@ type Run struct {
 	ending     string       // why the run is being withdrawn
 	backs      int          // times the walk went back to the review
 	reopened   int          // times the request was opened again because it lacked changes
+	recorded   bool         // the history of a deployment that failed is written, all of it was live
 	moved      int          // times the target moved under the run
 	reseeded   int          // times the branch's history was found changed after it was seeded
 }
@@ -177,6 +178,7 @@ func (r *Run) round(ctx context.Context) (again bool, err error) {
 	if f != nil {
 		err := r.resume(ctx, f)
 		if errors.Is(err, errWaited) {
+			delete(r.joined, f.Request)
 			r.facts = nil // it was never this process's own
 		}
 		return true, err

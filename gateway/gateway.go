@@ -50,6 +50,7 @@ type Gateway struct {
 	recording sync.Mutex // held while Record runs
 	mu        sync.Mutex
 	report    Report
+	open      []string // tables that the migration under way has defined
 }
 
 // Start opens a gateway. It serves until Close is called or ctx ends.

@@ -23,6 +23,10 @@ type Report struct {
 	DataChanges []Statement
 	DDL         []Statement
 	Unlisted    int
+
+	// Migrations are the tables that each migration defined, in the order they
+	// ran. One that defines none is not among them.
+	Migrations [][]string
 }
 
 // Report gives what was seen so far; after Close, everything.
@@ -33,6 +37,10 @@ func (g *Gateway) Report() Report {
 	// The lists only grow, so that a copy of their heads is safe.
 	r.DataChanges = r.DataChanges[:len(r.DataChanges):len(r.DataChanges)]
 	r.DDL = r.DDL[:len(r.DDL):len(r.DDL)]
+	r.Migrations = r.Migrations[:len(r.Migrations):len(r.Migrations)]
+	if len(g.open) > 0 { // its row came first, or it failed
+		r.Migrations = append(r.Migrations, g.open)
+	}
 	return r
 }
 
@@ -47,6 +55,7 @@ func (g *Gateway) record(s Statement) {
 		if s.Class == DDL || s.Schema {
 			g.list(&g.report.DDL, s)
 		}
+		g.attribute(s)
 	}
 	g.mu.Unlock()
 	if g.options.Record != nil {

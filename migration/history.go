@@ -78,14 +78,18 @@ func (h *History) Digest() string {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
 
+// keyColumns are the columns that a key is made of.
+func (s Spec) keyColumns() []string {
+	if s.Custom != nil {
+		return s.Custom.Key
+	}
+	return s.Tool.key
+}
+
 // keyer reads the key of rows as the tool does: the key column's text, several
 // columns joined by ":" (with ":" and "\" inside a part escaped).
 func keyer(spec Spec, columns []Column) func(Row) string {
-	names := spec.Tool.key
-	if spec.Custom != nil {
-		names = spec.Custom.Key
-	}
-	places := at(columns, names)
+	places := at(columns, spec.keyColumns())
 	return func(row Row) string {
 		parts := make([]Value, len(places))
 		for i, p := range places {

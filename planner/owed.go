@@ -1,8 +1,6 @@
 package planner
 
 import (
-	"slices"
-
 	"github.com/pmig/pmig/migration"
 	"github.com/pmig/pmig/planetscale"
 	"github.com/pmig/pmig/schema"
@@ -11,12 +9,20 @@ import (
 // Owed finds the newest request of this identity that was deployed, or is being
 // deployed, while the target's history lacks its migrations: history must
 // follow before anything else is planned. A request whose changes are not on
-// the target any more owes nothing: somebody has undone them since.
+// the target any more owes nothing: somebody has undone them since. One that
+// failed while running owes what of it is wholly live, and its place in the
+// queue.
 func Owed(o *Observation) *StampedRequest {
 	for i := range o.Requests {
 		q := &o.Requests[i]
 		info := q.Request.DeploymentState.Info()
-		if !info.Started || info.Class == planetscale.ClassFailed || halfDone(&q.Request) {
+		if HalfDone(&q.Request) {
+			if o.owesPart(q) {
+				return q
+			}
+			continue
+		}
+		if !info.Started || info.Class == planetscale.ClassFailed {
 			continue
 		}
 		if !o.lacks(q.Stamp) || info.Live && o.undone(q.Stamp) {
@@ -44,14 +50,6 @@ func Reverted(o *Observation) *StampedRequest {
 		return nil
 	}
 	return nil
-}
-
-// halfDone reports whether a deployment failed and was then taken out of the
-// queue, after which it is said to be complete.
-func halfDone(q *planetscale.DeployRequest) bool {
-	return q.Deployment != nil && slices.ContainsFunc(q.Deployment.Operations, func(o planetscale.Operation) bool {
-		return o.State == "error" || len(o.DeployErrors) > 0
-	})
 }
 
 // undone reports whether a change of a stamp is not on the target.

@@ -47,7 +47,8 @@ type StampHistory struct {
 	Custom     *migration.Custom `json:"custom,omitempty"`
 	Seeded     string            `json:"seeded"` // digest of the rows the run began from
 	Migrations map[string]string `json:"migrations"`
-	Gained     *migration.Delta  `json:"gained,omitempty"` // nil where even packed they are too long for the notes
+	Touches    []Touch           `json:"touches,omitempty"` // the migrations in the order they ran
+	Gained     *migration.Delta  `json:"gained,omitempty"`  // nil where even packed they are too long for the notes
 }
 
 const (
@@ -111,6 +112,7 @@ func ParseStamp(notes string) (*Stamp, error) {
 type long struct {
 	Changes []schema.Change    `json:"changes"`
 	Gained  []*migration.Delta `json:"gained"` // per history
+	Touches [][]Touch          `json:"touches,omitempty"`
 }
 
 // shorter writes the stamp with its long part packed, or without it where that
@@ -120,8 +122,8 @@ func (s Stamp) shorter() ([]byte, error) {
 	s.Changes = nil
 	s.Histories = append([]StampHistory(nil), s.Histories...)
 	for i := range s.Histories {
-		l.Gained = append(l.Gained, s.Histories[i].Gained)
-		s.Histories[i].Gained = nil
+		l.Gained, l.Touches = append(l.Gained, s.Histories[i].Gained), append(l.Touches, s.Histories[i].Touches)
+		s.Histories[i].Gained, s.Histories[i].Touches = nil, nil
 	}
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -173,6 +175,9 @@ func (s *Stamp) unpack() error {
 	s.Packed, s.Changes = "", l.Changes
 	for i := range s.Histories {
 		s.Histories[i].Gained = l.Gained[i]
+		if i < len(l.Touches) {
+			s.Histories[i].Touches = l.Touches[i]
+		}
 	}
 	return nil
 }
