@@ -84,7 +84,8 @@ npmtree() {
 	fi
 }
 
-have mariadbd || have mysqld || system mariadbd mariadb-server-core
+# A new data folder needs my_print_defaults, which comes with the client.
+{ have mariadbd && have my_print_defaults; } || have mysqld || system mariadbd mariadb-server-core mariadb-client-core
 have cc || have gcc || system "C compiler (for the race detector)" gcc libc6-dev
 
 gotool goose "$goose" github.com/pressly/goose/v3/cmd/goose \
