@@ -140,15 +140,16 @@ func (e *Emulator) resetLocked(db *database, dr *deployRequest, dismiss bool, wh
 
 // refresh looks at a request's branch and target once more. A changed branch
 // sends the request back to its checks and dismisses its approvals. A changed
-// target has the checks run again; the request goes back only if they end
-// otherwise than before. The lock must not be held.
+// target, or another base of the branch, has the checks run again; the request
+// goes back only if they end otherwise than before. The lock must not be held.
 func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest) {
 	e.mu.Lock()
 	d := &dr.Deployment
-	state, branchSchema, targetSchema := d.State, d.BranchSchema, d.TargetSchema
+	state, branchSchema, targetSchema, counted := d.State, d.BranchSchema, d.TargetSchema, d.CountedFrom
 	approved := state == planetscale.StatePending && dr.Approved && !dr.Closed
 	waiting := approved || !dr.Closed && (state == planetscale.StateReady || state == planetscale.StateNoChanges || state == planetscale.StateError || state == planetscale.StateQueued)
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
+	rebased := b != nil && b.Base != counted
 	e.mu.Unlock()
 	if !waiting || b == nil || into == nil {
 		return
@@ -164,7 +165,7 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		return
 	}
 	var again *findings
-	if !approved && branchNow == branchSchema && targetNow != targetSchema && state != planetscale.StateQueued {
+	if !approved && branchNow == branchSchema && (targetNow != targetSchema || rebased) && state != planetscale.StateQueued {
 		if again, err = e.check(ctx, db, dr); err != nil {
 			e.lookFailed(ctx, db, dr, err)
 			return
@@ -184,7 +185,7 @@ func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest)
 		}
 	case branchNow != branchSchema:
 		e.resetLocked(db, dr, true, "the branch has changed")
-	case again == nil:
+	case again == nil, !again.holdsLocked(db, dr):
 		return
 	default:
 		if _, to := again.outcome(); to == state && again.branch == branchSchema {

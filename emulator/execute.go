@@ -100,14 +100,16 @@ func (e *Emulator) cutOver(ctx context.Context, db *database, dr *deployRequest)
 		e.blockedLocked(db, dr, table)
 		return e.commitLocked()
 	}
+	over := e.alterLocked(db.branchByID(dr.IntoID))
 	e.mu.Unlock()
 	err := e.execute(ctx, db, dr)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	over()
 	var failed *operationError
 	if err != nil && !errors.As(err, &failed) {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	d := &dr.Deployment
 	switch {
 	case failed != nil && waitedForLock(failed.err):
@@ -142,14 +144,16 @@ func (e *Emulator) deployInstantly(ctx context.Context, db *database, dr *deploy
 			return err
 		}
 	}
+	over := e.alterLocked(db.branchByID(dr.IntoID))
 	e.mu.Unlock()
 	err := e.execute(ctx, db, dr)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	over()
 	var failed *operationError
 	if err != nil && !errors.As(err, &failed) {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if failed != nil {
 		return e.failLocked(db, dr, failed.op, failed.err)
 	}
