@@ -2,7 +2,11 @@ package emulator
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/pmig/pmig/schema"
 )
 
 // Several statements, and what a branch's changes are counted from, change with
@@ -76,16 +80,58 @@ func (f *findings) holdsLocked(db *database, dr *deployRequest) bool {
 	return b.Base == f.base && into.altered == f.altered && into.altering == 0
 }
 
-// rebase puts a deployment's tables, and no others, into what its branch's
-// changes are counted from: as they are in another schema.
-func (e *Emulator) rebase(d *deployment, base, from schemaID) (schemaID, error) {
-	was, err := e.schemas.get(base)
+// deployedLocked counts a branch's changes anew after a deployment: what it has
+// deployed, and what is on the target in the same form, is no change any more.
+// A table that the other lane has taken back meanwhile still is one.
+func (e *Emulator) deployedLocked(d *deployment, b *branch, after *schema.Schema) error {
+	base, err := e.schemas.get(b.Base)
 	if err != nil {
-		return "", err
+		return err
 	}
-	other, err := e.schemas.get(from)
+	ours, err := e.schemas.get(d.BranchSchema)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return e.schemas.put(d.mine(was, other))
+	our, their := ours.Digests(), after.Digests()
+	tables := d.tables()
+	for _, name := range names(base, ours, after) {
+		if our[name] == their[name] {
+			tables = append(tables, name)
+		}
+	}
+	now, err := e.schemas.put(exchanged(base, ours, tables))
+	if err != nil {
+		return err
+	}
+	d.BaseSchema, b.Base = b.Base, now
+	return nil
+}
+
+// takenBackLocked counts a branch's changes anew after a revert: its tables are
+// as they were before the deployment.
+func (e *Emulator) takenBackLocked(d *deployment, b *branch) error {
+	if d.BaseSchema == "" {
+		return nil
+	}
+	base, err := e.schemas.get(b.Base)
+	if err != nil {
+		return err
+	}
+	was, err := e.schemas.get(d.BaseSchema)
+	if err != nil {
+		return err
+	}
+	now, err := e.schemas.put(d.mine(base, was))
+	if err == nil {
+		b.Base = now
+	}
+	return err
+}
+
+// exchanged is a schema with some tables as they are in another one.
+func exchanged(s, other *schema.Schema, tables []string) *schema.Schema {
+	out := s.Without(tables...)
+	out.Tables = append(out.Tables, other.Only(tables...).Tables...)
+	slices.SortFunc(out.Tables, func(a, b schema.Table) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }

@@ -152,33 +152,39 @@ func TestBranchBesideCutover(t *testing.T) {
 }
 
 // What a deployment changed is counted anew when it is reverted, and what the
-// branch has deployed beside it is not.
+// branch deploys beside it is not, whichever of the two is over first.
 func TestRevertBesideParallel(t *testing.T) {
-	inTurn(t, func(s *stage, _ *turnstile) {
-		s.branch("work")
-		s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
-		n := s.open("work")
-		s.await(n, planetscale.StateReady)
-		s.deploy(n)
-		s.await(n, planetscale.StateCompletePendingRevert)
-		s.sql("work", "CREATE TABLE notes (id int NOT NULL, PRIMARY KEY (id))")
-		m := s.open("work")
-		s.await(m, planetscale.StateReady)
-		if status, o := s.call("POST", d+"/deploy-requests/"+itoa(m)+"/deploy", `{"strategy":"parallel"}`); status != 200 {
-			s.Fatal(status, o)
-		}
-		s.await(m, planetscale.StateCompletePendingRevert)
-		if _, err := s.shop.RevertDeploy(s.Context(), n); err != nil {
-			s.Fatal(err)
-		}
-		s.await(n, planetscale.StateCompleteRevert)
-		s.sql("work", "ALTER TABLE notes ADD COLUMN body text")
-		var got []string
-		for _, op := range s.await(s.open("work"), planetscale.StateReady).Deployment.Operations {
-			got = append(got, op.OperationName+" "+op.TableName)
-		}
-		if slices.Sort(got); !slices.Equal(got, []string{"ALTER notes", "ALTER users"}) {
-			s.Errorf("operations: %v", got)
-		}
-	})
+	for name, then := range map[string]planetscale.State{"after": planetscale.StateCompletePendingRevert, "during": planetscale.StateInProgress} {
+		t.Run(name, func(t *testing.T) {
+			inTurn(t, func(s *stage, _ *turnstile) {
+				s.e.SetKnobs(emulator.Knobs{Deploy: time.Minute, RevertWindow: 30 * time.Minute})
+				s.branch("work")
+				s.sql("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+				n := s.open("work")
+				s.await(n, planetscale.StateReady)
+				s.deploy(n)
+				s.await(n, planetscale.StateCompletePendingRevert)
+				s.sql("work", "CREATE TABLE notes (id int NOT NULL, PRIMARY KEY (id))")
+				m := s.open("work")
+				s.await(m, planetscale.StateReady)
+				if status, o := s.call("POST", d+"/deploy-requests/"+itoa(m)+"/deploy", `{"strategy":"parallel"}`); status != 200 {
+					s.Fatal(status, o)
+				}
+				s.await(m, then)
+				if _, err := s.shop.RevertDeploy(s.Context(), n); err != nil {
+					s.Fatal(err)
+				}
+				s.await(n, planetscale.StateCompleteRevert)
+				s.await(m, planetscale.StateCompletePendingRevert)
+				s.sql("work", "ALTER TABLE notes ADD COLUMN body text")
+				var got []string
+				for _, op := range s.await(s.open("work"), planetscale.StateReady).Deployment.Operations {
+					got = append(got, op.OperationName+" "+op.TableName)
+				}
+				if slices.Sort(got); !slices.Equal(got, []string{"ALTER notes", "ALTER users"}) {
+					s.Errorf("operations: %v", got)
+				}
+			})
+		})
+	}
 }

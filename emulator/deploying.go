@@ -203,6 +203,10 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 		return e.commitLocked()
 	case f.target != d.TargetSchema, f.base != d.CountedFrom:
 		d.take(f)
+		if db.mayEnter(dr, d.Parallel) != nil {
+			e.resetLocked(db, dr, false, "it changes the tables of another deployment now")
+			return e.commitLocked()
+		}
 	}
 	for _, op := range d.Operations {
 		op.State, op.UpdatedAt = "queued", e.nowLocked()
@@ -244,14 +248,15 @@ func (e *Emulator) failLocked(db *database, dr *deployRequest, op *operation, er
 	return e.commitLocked()
 }
 
-// deleteDeployed removes the branch of a request that asked for it.
+// deleteDeployed removes the branch of a request that asked for it, unless
+// something else needs the branch: then it stays, and the log says so.
 func (e *Emulator) deleteDeployed(db *database, dr *deployRequest) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	dr.Deployment.DeleteOwed = false
 	if b := db.branchByID(dr.BranchID); b != nil {
 		if err := e.deleteBranchLocked(db, b, false, dr.Actor); err != nil {
-			e.eventLocked(Event{Kind: EventError, Database: db.path(), Subject: b.Name, Text: "auto_delete_branch: " + err.Error()})
+			e.eventLocked(Event{Kind: EventBranch, Database: db.path(), Subject: b.Name, Text: "not deleted by auto_delete_branch: " + err.Error()})
 		}
 	}
 	return e.commitLocked()

@@ -104,12 +104,10 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 	if b := db.branchByID(dr.IntoID); b != nil {
 		e.sawLocked(b, after)
 	}
-	if b := db.branchByID(dr.BranchID); b != nil && d.BaseSchema != "" && failed == nil {
-		base, err := e.rebase(d, b.Base, d.BaseSchema)
-		if err != nil {
+	if b := db.branchByID(dr.BranchID); b != nil && failed == nil {
+		if err := e.takenBackLocked(d, b); err != nil {
 			return err
 		}
-		b.Base = base
 	}
 	d.Revert.FinishedAt = e.stamp()
 	if failed != nil {
