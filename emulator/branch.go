@@ -70,10 +70,13 @@ func (e *Emulator) makeBranch(ctx context.Context, db *database, b *branch) erro
 
 	if !made {
 		// What an earlier process had begun is begun anew.
-		if err := e.engine.Drop(ctx, b.ID); err != nil {
-			return err
-		}
-		if err := e.engine.Clone(ctx, b.ID, parentID, rows); err != nil {
+		err := e.unaltered(ctx, db, parentID, func() error {
+			if err := e.engine.Drop(ctx, b.ID); err != nil {
+				return err
+			}
+			return e.engine.Clone(ctx, b.ID, parentID, rows)
+		})
+		if err != nil {
 			return err
 		}
 		id, sch, err := e.look(ctx, b.ID, db.Name)

@@ -17,7 +17,10 @@ const tablesPerRequest = 10
 
 // findings is what the checks of a deploy request found.
 type findings struct {
-	branch, target, want schemaID
+	base, branch, target schemaID
+	want                 schemaID
+	altered              int  // the target's, when they were begun
+	gone                 bool // the branch is no more
 	operations           []*operation
 	lint                 []lintError
 	checkErrors          string
@@ -47,16 +50,15 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
 	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}
 	perRow, each := e.world.Knobs.CopyPerRow, e.world.Knobs.Deploy
-	gone := &findings{branch: dr.Deployment.BranchSchema, target: dr.Deployment.TargetSchema, checkErrors: "the branch has been deleted"}
-	var baseID schemaID
-	if b != nil {
-		baseID = b.Base
+	f := &findings{branch: dr.Deployment.BranchSchema, target: dr.Deployment.TargetSchema, gone: b == nil || into == nil}
+	if f.gone { // nothing will come of it, and nobody is to wait
+		e.mu.Unlock()
+		f.checkErrors = "the branch has been deleted"
+		return f, nil
 	}
+	f.base, f.altered = b.Base, into.altered
 	e.mu.Unlock()
-	if b == nil || into == nil { // nothing will come of it, and nobody is to wait
-		return gone, nil
-	}
-	base, err := e.schemas.get(baseID)
+	base, err := e.schemas.get(f.base)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (
 	if err != nil {
 		return nil, err
 	}
-	f := &findings{branch: branchID, target: targetID}
+	f.branch, f.target = branchID, targetID
 	if len(ours.Tables) == 0 && len(theirs.Tables) > 0 {
 		f.checkErrors = "the schema of the branch is empty"
 		return f, nil
@@ -137,7 +139,7 @@ func (e *Emulator) checkedLocked(db *database, dr *deployRequest, f *findings) {
 
 // take is for what the checks found to stand in the deployment.
 func (d *deployment) take(f *findings) {
-	d.BranchSchema, d.TargetSchema, d.WantSchema = f.branch, f.target, f.want
+	d.CountedFrom, d.BranchSchema, d.TargetSchema, d.WantSchema = f.base, f.branch, f.target, f.want
 	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = f.operations, f.lint, f.checkErrors, f.instant
 }
 

@@ -33,14 +33,20 @@ func (e *Emulator) forcedLocked(d *deployment) bool {
 	return d.ForceCutoverAt != nil || d.Blocked != nil && e.nowLocked().Sub(d.Blocked.Since) >= cutoverPatience
 }
 
-// blockedLocked notes that a cutover was kept from a table.
-func (e *Emulator) blockedLocked(db *database, dr *deployRequest, table string) {
+// blockedLocked notes that a cutover was kept from a table. Further attempts
+// are not worth keeping: there is one a second, for up to an hour.
+func (e *Emulator) blockedLocked(db *database, dr *deployRequest, table string) error {
 	d, now := &dr.Deployment, e.nowLocked()
-	if d.Blocked == nil {
+	first := d.Blocked == nil
+	if first {
 		d.Blocked = &blockage{Since: now}
 		e.eventLocked(Event{Kind: EventDeployRequest, Database: db.path(), Subject: dr.subject(), State: d.State, Text: "cutover blocked, " + table + " is locked"})
 	}
 	d.Blocked.Table, d.Blocked.Next = table, now.Add(cutoverRetry)
+	if first {
+		return e.commitLocked()
+	}
+	return nil
 }
 
 // obstructed says whether a cutover is told to be blocked, and where.

@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -138,64 +137,6 @@ func (e *Emulator) resetLocked(db *database, dr *deployRequest, dismiss bool, wh
 	e.moveLocked(db, dr, planetscale.TriggerBranchChanged, planetscale.StatePending, why)
 }
 
-// refresh looks at a request's branch and target once more. A changed branch
-// sends the request back to its checks and dismisses its approvals. A changed
-// target has the checks run again; the request goes back only if they end
-// otherwise than before. The lock must not be held.
-func (e *Emulator) refresh(ctx context.Context, db *database, dr *deployRequest) {
-	e.mu.Lock()
-	d := &dr.Deployment
-	state, branchSchema, targetSchema := d.State, d.BranchSchema, d.TargetSchema
-	approved := state == planetscale.StatePending && dr.Approved && !dr.Closed
-	waiting := approved || !dr.Closed && (state == planetscale.StateReady || state == planetscale.StateNoChanges || state == planetscale.StateError || state == planetscale.StateQueued)
-	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
-	e.mu.Unlock()
-	if !waiting || b == nil || into == nil {
-		return
-	}
-	branchNow, _, err := e.picture(ctx, db, b)
-	if err != nil {
-		e.lookFailed(ctx, db, dr, err)
-		return
-	}
-	targetNow, _, err := e.look(ctx, into.ID, db.Name)
-	if err != nil {
-		e.lookFailed(ctx, db, dr, err)
-		return
-	}
-	var again *findings
-	if !approved && branchNow == branchSchema && targetNow != targetSchema && state != planetscale.StateQueued {
-		if again, err = e.check(ctx, db, dr); err != nil {
-			e.lookFailed(ctx, db, dr, err)
-			return
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.sawLocked(b, branchNow)
-	e.sawLocked(into, targetNow)
-	if d.State != state || dr.Closed {
-		return
-	}
-	switch {
-	case approved:
-		if !dr.dismiss(branchNow) {
-			return
-		}
-	case branchNow != branchSchema:
-		e.resetLocked(db, dr, true, "the branch has changed")
-	case again == nil:
-		return
-	default:
-		if _, to := again.outcome(); to == state && again.branch == branchSchema {
-			d.take(again)
-			break
-		}
-		e.resetLocked(db, dr, false, "the target has changed")
-	}
-	_ = e.commitLocked() // told as an event if it fails
-}
-
 // dismiss takes back the approval of a request whose branch is no longer what
 // was approved.
 func (dr *deployRequest) dismiss(now schemaID) bool {
@@ -204,22 +145,6 @@ func (dr *deployRequest) dismiss(now schemaID) bool {
 	}
 	dr.Approved = false
 	return true
-}
-
-// refreshAll refreshes every request that could have changed.
-func (e *Emulator) refreshAll(ctx context.Context, db *database) {
-	e.mu.Lock()
-	all := slices.Clone(db.DeployRequests)
-	e.mu.Unlock()
-	for _, dr := range all {
-		e.refresh(ctx, db, dr)
-	}
-}
-
-func (e *Emulator) lookFailed(ctx context.Context, db *database, dr *deployRequest, err error) {
-	if ctx.Err() == nil {
-		e.event(Event{Kind: EventError, Database: db.path(), Subject: dr.subject(), Text: err.Error()})
-	}
 }
 
 // sawLocked notes the schema that a branch was seen to have.

@@ -78,9 +78,12 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 	}
 	switch d.State {
 	case planetscale.StatePending:
+		if db.alteringLocked(dr) {
+			return nil, time.Time{}
+		}
 		return after(k.Diff, func(ctx context.Context) error { return e.runChecks(ctx, db, dr) })
 	case planetscale.StateQueued:
-		if len(db.preceding(dr)) > 0 {
+		if len(db.preceding(dr)) > 0 || db.alteringLocked(dr) {
 			return nil, time.Time{}
 		}
 		if e.hasFaultLocked(FaultQueuePaused, db.path()) {
@@ -169,8 +172,8 @@ func (e *Emulator) runChecks(ctx context.Context, db *database, dr *deployReques
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if dr.Closed || dr.Deployment.State != planetscale.StatePending {
-		return nil
+	if dr.Closed || dr.Deployment.State != planetscale.StatePending || !f.holdsLocked(db, dr) {
+		return nil // no more to be done, or once more
 	}
 	e.checkedLocked(db, dr, f)
 	if fault := e.takeFaultLocked(FaultValidating, db.path()+dr.subject()); fault != nil {
@@ -190,7 +193,7 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 	defer e.mu.Unlock()
 	d := &dr.Deployment
 	switch {
-	case d.State != planetscale.StateQueued || dr.Closed:
+	case d.State != planetscale.StateQueued || dr.Closed || !f.holdsLocked(db, dr):
 		return nil
 	case f.branch != d.BranchSchema:
 		e.resetLocked(db, dr, true, "the branch has changed")
@@ -198,8 +201,12 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 	case !f.deployable():
 		e.resetLocked(db, dr, false, "the target has changed")
 		return e.commitLocked()
-	case f.target != d.TargetSchema:
+	case f.target != d.TargetSchema, f.base != d.CountedFrom:
 		d.take(f)
+		if db.mayEnter(dr, d.Parallel) != nil {
+			e.resetLocked(db, dr, false, "it changes the tables of another deployment now")
+			return e.commitLocked()
+		}
 	}
 	for _, op := range d.Operations {
 		op.State, op.UpdatedAt = "queued", e.nowLocked()
@@ -241,14 +248,15 @@ func (e *Emulator) failLocked(db *database, dr *deployRequest, op *operation, er
 	return e.commitLocked()
 }
 
-// deleteDeployed removes the branch of a request that asked for it.
+// deleteDeployed removes the branch of a request that asked for it, unless
+// something else needs the branch: then it stays, and the log says so.
 func (e *Emulator) deleteDeployed(db *database, dr *deployRequest) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	dr.Deployment.DeleteOwed = false
 	if b := db.branchByID(dr.BranchID); b != nil {
 		if err := e.deleteBranchLocked(db, b, false, dr.Actor); err != nil {
-			e.eventLocked(Event{Kind: EventError, Database: db.path(), Subject: b.Name, Text: "auto_delete_branch: " + err.Error()})
+			e.eventLocked(Event{Kind: EventBranch, Database: db.path(), Subject: b.Name, Text: "not deleted by auto_delete_branch: " + err.Error()})
 		}
 	}
 	return e.commitLocked()

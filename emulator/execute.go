@@ -97,22 +97,22 @@ func (e *Emulator) cutOver(ctx context.Context, db *database, dr *deployRequest)
 	e.mu.Lock()
 	if table, blocked := e.obstructedLocked(dr); blocked {
 		defer e.mu.Unlock()
-		e.blockedLocked(db, dr, table)
-		return e.commitLocked()
+		return e.blockedLocked(db, dr, table)
 	}
+	over := e.alterLocked(db.branchByID(dr.IntoID))
 	e.mu.Unlock()
 	err := e.execute(ctx, db, dr)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	over()
 	var failed *operationError
 	if err != nil && !errors.As(err, &failed) {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	d := &dr.Deployment
 	switch {
 	case failed != nil && waitedForLock(failed.err):
-		e.blockedLocked(db, dr, failed.op.Change.Table)
-		return e.commitLocked()
+		return e.blockedLocked(db, dr, failed.op.Change.Table)
 	case failed != nil:
 		return e.failLocked(db, dr, failed.op, failed.err)
 	}
@@ -142,14 +142,16 @@ func (e *Emulator) deployInstantly(ctx context.Context, db *database, dr *deploy
 			return err
 		}
 	}
+	over := e.alterLocked(db.branchByID(dr.IntoID))
 	e.mu.Unlock()
 	err := e.execute(ctx, db, dr)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	over()
 	var failed *operationError
 	if err != nil && !errors.As(err, &failed) {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if failed != nil {
 		return e.failLocked(db, dr, failed.op, failed.err)
 	}
@@ -221,7 +223,7 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 	if err := e.engine.Flush(ctx); err != nil {
 		return err
 	}
-	after, _, err := e.look(ctx, dr.IntoID, db.Name)
+	after, now, err := e.look(ctx, dr.IntoID, db.Name)
 	if err != nil {
 		return err
 	}
@@ -237,7 +239,7 @@ func (e *Emulator) execute(ctx context.Context, db *database, dr *deployRequest)
 	// What the branch had is on the target now: its next request is about what
 	// comes after.
 	if b := db.branchByID(dr.BranchID); b != nil {
-		d.BaseSchema, b.Base = b.Base, d.BranchSchema
+		return e.deployedLocked(d, b, now)
 	}
 	return nil
 }

@@ -70,14 +70,5 @@ func (d *deployment) tables() []string {
 // mine is a target as it is, but for a deployment's own tables, which are as in
 // wanted: the other lane's changes are not this deployment's to undo.
 func (d *deployment) mine(now, wanted *schema.Schema) *schema.Schema {
-	tables := d.tables()
-	s := now.Without(tables...)
-	s.Tables = append(slices.Clone(s.Tables), wanted.Only(tables...).Tables...)
-	slices.SortFunc(s.Tables, func(a, b schema.Table) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	return s
+	return exchanged(now, wanted, d.tables())
 }

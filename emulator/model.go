@@ -88,6 +88,9 @@ type branch struct {
 	RoutingRules string `json:"routing_rules,omitempty"` // likewise
 
 	ParentID string `json:"parent_id"`
+
+	altering int // deployments and reverts that are changing it just now
+	altered  int // grows whenever one begins or is over
 }
 
 type password struct {
@@ -177,7 +180,8 @@ type deployment struct {
 	BranchSchema schemaID     `json:"branch_schema"`
 	TargetSchema schemaID     `json:"target_schema"` // before the deployment
 	WantSchema   schemaID     `json:"want_schema"`   // after it
-	BaseSchema   schemaID     `json:"base_schema"`   // of the branch before it
+	CountedFrom  schemaID     `json:"counted_from"`  // what the branch's changes were counted from
+	BaseSchema   schemaID     `json:"base_schema"`   // the same, of the deployment
 	Executing    bool         `json:"executing"`     // statements have been sent to the target
 	Operations   []*operation `json:"operations,omitempty"`
 	Lint         []lintError  `json:"lint,omitempty"`

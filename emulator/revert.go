@@ -92,9 +92,40 @@ func columns(ctx context.Context, conn *sql.DB, table string) ([]column, error) 
 // revert takes a deployment back: the inverse change, and the rows that it had
 // dropped. Rows written since stay.
 func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) error {
-	changes, err := e.inverse(ctx, db, dr)
+	over := e.alter(db, dr.IntoID)
+	after, failed, err := e.takeBack(ctx, db, dr)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	over()
 	if err != nil {
 		return err
+	}
+	d := &dr.Deployment
+	if b := db.branchByID(dr.IntoID); b != nil {
+		e.sawLocked(b, after)
+	}
+	if b := db.branchByID(dr.BranchID); b != nil && failed == nil {
+		if err := e.takenBackLocked(d, b); err != nil {
+			return err
+		}
+	}
+	d.Revert.FinishedAt = e.stamp()
+	if failed != nil {
+		e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
+		return e.commitLocked()
+	}
+	d.KeptOwed = d.kept()
+	e.moveLocked(db, dr, planetscale.TriggerReverted, planetscale.StateCompleteRevert, "")
+	e.finishLocked(db, dr)
+	return e.commitLocked()
+}
+
+// takeBack runs what takes a deployment back. It returns the target's schema
+// afterwards, and why a statement failed, if one did.
+func (e *Emulator) takeBack(ctx context.Context, db *database, dr *deployRequest) (after schemaID, failed, err error) {
+	changes, err := e.inverse(ctx, db, dr)
+	if err != nil {
+		return "", nil, err
 	}
 	e.mu.Lock()
 	d := &dr.Deployment
@@ -110,10 +141,9 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 
 	conn, err := e.connect(ctx, into, db.Name)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	defer conn.Close()
-	var failed error
 	for _, op := range operations {
 		if fault != nil {
 			failed = fmt.Errorf("%s", fault.text("the revert was told to fail"))
@@ -121,7 +151,7 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 			_, failed = conn.ExecContext(ctx, op.Change.Statement())
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return "", nil, ctx.Err()
 		}
 		e.mu.Lock()
 		op.State = "complete"
@@ -139,32 +169,13 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return "", nil, ctx.Err()
 	}
 	if err := e.engine.Flush(ctx); err != nil {
-		return err
+		return "", nil, err
 	}
-	after, _, err := e.look(ctx, into, db.Name)
-	if err != nil {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if b := db.branchByID(into); b != nil {
-		e.sawLocked(b, after)
-	}
-	if b := db.branchByID(dr.BranchID); b != nil && d.BaseSchema != "" && failed == nil {
-		b.Base = d.BaseSchema
-	}
-	d.Revert.FinishedAt = e.stamp()
-	if failed != nil {
-		e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
-		return e.commitLocked()
-	}
-	d.KeptOwed = d.kept()
-	e.moveLocked(db, dr, planetscale.TriggerReverted, planetscale.StateCompleteRevert, "")
-	e.finishLocked(db, dr)
-	return e.commitLocked()
+	after, _, err = e.look(ctx, into, db.Name)
+	return after, failed, err
 }
 
 // bringBack fills what a revert has made again with the rows kept of it: a
