@@ -138,8 +138,15 @@ func (c *call) serve(w http.ResponseWriter) {
 	c.write(w, a)
 }
 
-// handle finds the endpoint and runs it.
+// handle finds the endpoint and runs it. A slash at the end of a path means
+// nothing.
 func (c *call) handle() (answer, error) {
+	if path, slash := strings.CutSuffix(c.r.URL.Path, "/"); slash {
+		u := *c.r.URL
+		u.Path, u.RawPath = path, strings.TrimSuffix(u.RawPath, "/")
+		c.r = c.r.Clone(c.r.Context())
+		c.r.URL = &u
+	}
 	h, pattern := c.e.routes.Handler(c.r)
 	ep, known := h.(endpoint)
 	if pattern == "" || !known {
@@ -183,6 +190,8 @@ func (c *call) read(into any) error {
 	err := json.Unmarshal(c.body, into)
 	var wrong *json.UnmarshalTypeError
 	switch {
+	case errors.As(err, &wrong) && wrong.Field == "":
+		return badRequest("The request body must be a JSON object")
 	case errors.As(err, &wrong):
 		return invalid("Invalid parameter type: " + wrong.Field)
 	case err != nil:

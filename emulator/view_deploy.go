@@ -88,27 +88,24 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 		"created_at": at(d.CreatedAt), "updated_at": at(d.UpdatedAt)}
 }
 
-// removedKeys names the foreign keys that an operation drops; null is none.
-func removedKeys(op *operation) any {
-	var names []string
+// removedKeys names the foreign keys that an operation drops.
+func removedKeys(op *operation) []string {
+	names := []string{}
 	for _, clause := range op.Change.Clauses {
 		const drop = "DROP FOREIGN KEY "
 		if len(clause) > len(drop) && strings.EqualFold(clause[:len(drop)], drop) {
 			names = append(names, strings.Trim(clause[len(drop):], "`"))
 		}
 	}
-	if names == nil {
-		return nil
-	}
 	return names
 }
 
-// throttlers is null while nothing is throttled.
+// throttlers is the ratio of each keyspace, or null while nothing is throttled.
 func throttlers(db *database) any {
 	if db.Settings.ThrottlerRatio == 0 {
 		return nil
 	}
-	return []object{{"keyspace_name": db.Name, "ratio": db.Settings.ThrottlerRatio}}
+	return object{db.Name: db.Settings.ThrottlerRatio}
 }
 
 // throttledAt is when an operation was throttled last: now, while it copies.
