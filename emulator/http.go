@@ -34,6 +34,8 @@ type Request struct {
 	Status int           `json:"status"` // 0: the connection was dropped
 	Took   time.Duration `json:"took"`
 	Fault  FaultKind     `json:"fault,omitempty"`
+	// Refusal is why it was not done, where the status does not say it all.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // call is one request on its way through the emulator.
@@ -101,7 +103,7 @@ func (e *Emulator) received(r Request) {
 		e.requests = slices.Delete(e.requests, 0, keptRequests/10)
 	}
 	e.requests = append(e.requests, r)
-	text := ""
+	text := r.Refusal
 	if r.Fault != "" {
 		text = "fault " + string(r.Fault)
 	}
@@ -155,6 +157,9 @@ func (c *call) handle() (answer, error) {
 	if !c.permitted(ep.permissions) {
 		return answer{}, errNotFound // as the platform does: a missing permission looks like a missing thing
 	}
+	if err := c.checkBody(); err != nil {
+		return answer{}, err
+	}
 	// The mux matches again, to set the path values.
 	c.e.routes.ServeHTTP(discard{}, c.r)
 	return ep.handle(c)
@@ -182,16 +187,27 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return b, nil
 }
 
+// checkBody refuses a body that is no JSON object, also where none is looked at.
+func (c *call) checkBody() error {
+	switch body := bytes.TrimSpace(c.body); {
+	case len(body) == 0:
+		return nil
+	case !json.Valid(body):
+		return badRequest("Malformed JSON in request body")
+	case body[0] != '{' && string(body) != "null":
+		return badRequest("The request body must be a JSON object")
+	}
+	return nil
+}
+
 // read decodes the request's body; none is the zero value.
 func (c *call) read(into any) error {
-	if len(bytes.TrimSpace(c.body)) == 0 {
-		return nil
+	if err := c.checkBody(); err != nil || len(bytes.TrimSpace(c.body)) == 0 {
+		return err
 	}
 	err := json.Unmarshal(c.body, into)
 	var wrong *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &wrong) && wrong.Field == "":
-		return badRequest("The request body must be a JSON object")
 	case errors.As(err, &wrong):
 		return invalid("Invalid parameter type: " + wrong.Field)
 	case err != nil:
@@ -204,6 +220,9 @@ func (c *call) refuse(w http.ResponseWriter, err error) {
 	a := asAPIError(err)
 	if a.Status == http.StatusInternalServerError && !errors.As(err, new(*apiError)) {
 		c.e.event(Event{Kind: EventError, Subject: c.r.Method + " " + c.r.URL.Path, Text: err.Error()})
+	}
+	if a != errNotFound && a != errUnauthorized {
+		c.record.Refusal = c.e.scrub(a.Message)
 	}
 	c.write(w, answer{a.Status, a})
 }
