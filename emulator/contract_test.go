@@ -16,7 +16,7 @@ const d = "/v1/organizations/acme/databases/shop"
 type step struct {
 	method, path, body string
 	status             int
-	kind               string // "list x": a list of x, "empty x": one with nothing in it, "data x": one without pages, "bare x": one without an envelope
+	kind               string // "list x": a list of x, "empty x": one with nothing in it, "data x": one without pages, "nothing x": an empty one of that, "bare x": one without an envelope
 	then               func()
 }
 
@@ -45,7 +45,7 @@ func (s *stage) walk(visited *visited, steps []step) {
 			if list == "list" || list == "empty" {
 				s.has(what, "list", answer)
 			}
-			if (len(data) == 0) != (list == "empty") {
+			if (len(data) == 0) != (list == "empty" || list == "nothing") {
 				s.Errorf("%s: a list of %d", what, len(data))
 			}
 			for _, item := range data {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -143,11 +144,8 @@ func (c *call) serve(w http.ResponseWriter) {
 // handle finds the endpoint and runs it. A slash at the end of a path means
 // nothing.
 func (c *call) handle() (answer, error) {
-	if path, slash := strings.CutSuffix(c.r.URL.Path, "/"); slash {
-		u := *c.r.URL
-		u.Path, u.RawPath = path, strings.TrimSuffix(u.RawPath, "/")
-		c.r = c.r.Clone(c.r.Context())
-		c.r.URL = &u
+	if path, slash := strings.CutSuffix(c.r.URL.EscapedPath(), "/"); slash {
+		c.setPath(path)
 	}
 	h, pattern := c.e.routes.Handler(c.r)
 	ep, known := h.(endpoint)
@@ -163,6 +161,17 @@ func (c *call) handle() (answer, error) {
 	// The mux matches again, to set the path values.
 	c.e.routes.ServeHTTP(discard{}, c.r)
 	return ep.handle(c)
+}
+
+// setPath gives the request another path, as it is written in a URL.
+func (c *call) setPath(escaped string) {
+	u := *c.r.URL
+	u.Path, u.RawPath = escaped, escaped
+	if plain, err := url.PathUnescape(escaped); err == nil {
+		u.Path = plain
+	}
+	c.r = c.r.Clone(c.r.Context())
+	c.r.URL = &u
 }
 
 // discard is the writer of an endpoint that writes nothing by itself.
