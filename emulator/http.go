@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -187,9 +188,12 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	var tooLarge *http.MaxBytesError
+	var late net.Error
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, errTooLarge
+	case errors.As(err, &late) && late.Timeout():
+		return nil, errTooSlow
 	case err != nil:
 		return nil, badRequest("the request body could not be read")
 	}
