@@ -223,3 +223,26 @@ func TestTypedClients(t *testing.T) {
 		t.Errorf("a password without an end: %v", pw)
 	}
 }
+
+// An operation names the foreign keys that it drops, and so does its summary.
+func TestRemovedForeignKeys(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s := start(t, open)
+		s.seed()
+		s.call("PATCH", d, `{"allow_foreign_key_constraints":true}`)
+		s.sql("main", "CREATE TABLE orders (id int NOT NULL, user_id bigint unsigned, PRIMARY KEY (id), KEY k (user_id), CONSTRAINT fk_user FOREIGN KEY (user_id) REFERENCES users (id))")
+		s.branch("work")
+		s.sql("work", "ALTER TABLE orders DROP FOREIGN KEY fk_user", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+		s.await(s.open("work"), planetscale.StateReady)
+		_, o := s.call("GET", d+"/deploy-requests/1/deployment", "")
+		for _, list := range []string{"deploy_operations", "deploy_operation_summaries"} {
+			for _, item := range o[list].([]any) {
+				op := item.(map[string]any)
+				want := map[any]string{"orders": "[fk_user]", "users": "[]"}[op["table_name"]]
+				if got := fmt.Sprint(op["removed_foreign_key_names"]); got != want {
+					t.Errorf("%s of %v: %s, want %s", list, op["table_name"], got, want)
+				}
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"html"
+	"regexp"
 	"strings"
 	"time"
 
@@ -88,14 +89,15 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 		"created_at": at(d.CreatedAt), "updated_at": at(d.UpdatedAt)}
 }
 
+// droppedKey is a foreign key that a statement drops. The clauses of a change
+// will not do: they have one word for all constraints.
+var droppedKey = regexp.MustCompile("\\bDROP FOREIGN KEY `((?:[^`]|``)+)`")
+
 // removedKeys names the foreign keys that an operation drops.
 func removedKeys(op *operation) []string {
 	names := []string{}
-	for _, clause := range op.Change.Clauses {
-		const drop = "DROP FOREIGN KEY "
-		if len(clause) > len(drop) && strings.EqualFold(clause[:len(drop)], drop) {
-			names = append(names, strings.Trim(clause[len(drop):], "`"))
-		}
+	for _, m := range droppedKey.FindAllStringSubmatch(op.Change.SQL, -1) {
+		names = append(names, strings.ReplaceAll(m[1], "``", "`"))
 	}
 	return names
 }
