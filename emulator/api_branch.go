@@ -47,6 +47,8 @@ type newBranch struct {
 	BackupID          string `json:"backup_id"`
 	SeedData          string `json:"seed_data"`
 	DeletionProtected bool   `json:"deletion_protected"`
+	CreateDatabase    bool   `json:"create_database_if_missing"`
+	Kind              string `json:"kind"`
 }
 
 func postBranch(c *call) (answer, error) {
@@ -54,19 +56,27 @@ func postBranch(c *call) (answer, error) {
 	if err := c.read(&n); err != nil {
 		return answer{}, err
 	}
+	made := false
+	if n.CreateDatabase {
+		var err error
+		if made, err = c.databaseFor(n); err != nil {
+			return answer{}, err
+		}
+	}
 	return c.changing(func() (answer, error) {
 		db, err := c.database()
 		if err != nil {
 			return answer{}, err
 		}
+		if made && n.Name == db.Settings.DefaultBranch { // made with its database
+			return created(c.showBranch(db, db.branch(n.Name)))
+		}
 		parent := db.branch(cmp.Or(n.Parent, db.Settings.DefaultBranch))
 		switch {
-		case n.Name == "":
-			return answer{}, invalid("Name can't be blank")
 		case n.BackupID != "" || n.SeedData != "":
 			return answer{}, unprocessable("This emulator has no backups to make a branch from")
 		case parent == nil:
-			return answer{}, invalid("Parent branch must exist")
+			return answer{}, errNotFound // as the platform does: the database is there, but the client is not told so
 		case !parent.Ready:
 			return answer{}, unprocessable("Parent branch is not ready")
 		case db.Kind != "mysql":
@@ -104,10 +114,10 @@ func patchBranch(c *call) (answer, error) {
 			return answer{}, err
 		}
 		if n.NewName != nil && *n.NewName != b.Name {
-			switch {
-			case !nameForm.MatchString(*n.NewName):
-				return answer{}, invalid("Name can only contain lower case letters, numbers, dashes and underscores")
-			case db.branch(*n.NewName) != nil:
+			if err := checkBranchName(*n.NewName); err != nil {
+				return answer{}, err
+			}
+			if db.branch(*n.NewName) != nil {
 				return answer{}, errTaken
 			}
 			db.rename(b, *n.NewName)
@@ -160,7 +170,7 @@ func deleteBranch(c *call) (answer, error) {
 }
 
 func promoteBranch(c *call) (answer, error) {
-	findings, err := c.lint()
+	_, findings, err := c.lint()
 	if err != nil {
 		return answer{}, err
 	}
@@ -220,7 +230,7 @@ func setSafeMigrations(c *call, on bool) (answer, error) {
 	var findings []schema.Finding
 	if on {
 		var err error
-		if findings, err = c.lint(); err != nil {
+		if _, findings, err = c.lint(); err != nil {
 			return answer{}, err
 		}
 	}
@@ -269,15 +279,15 @@ func (c *call) seen() (*database, *branch, *schema.Schema, error) {
 	return db, b, sch, nil
 }
 
-func (c *call) lint() ([]schema.Finding, error) {
+func (c *call) lint() (*database, []schema.Finding, error) {
 	db, _, sch, err := c.seen()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.e.mu.Lock()
 	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}
 	c.e.mu.Unlock()
-	return schema.Lint(sch, opts), nil
+	return db, schema.Lint(sch, opts), nil
 }
 
 func getBranchSchema(c *call) (answer, error) {
@@ -300,11 +310,11 @@ func getBranchSchema(c *call) (answer, error) {
 }
 
 func getBranchLint(c *call) (answer, error) {
-	findings, err := c.lint()
+	db, findings, err := c.lint()
 	if err != nil {
 		return answer{}, err
 	}
-	l, err := page(c, findings, func(f schema.Finding) any { return showLint(c.r.PathValue("db"), f) })
+	l, err := page(c, findings, func(f schema.Finding) any { return showLint(db.Name, f) })
 	if err != nil {
 		return answer{}, err
 	}

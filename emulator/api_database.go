@@ -44,6 +44,80 @@ func listDatabases(c *call) (answer, error) {
 	})
 }
 
+// newDatabase is the body of POST databases. The emulator has no sizes and one
+// region: the rest is taken and comes to nothing.
+type newDatabase struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+}
+
+func postDatabase(c *call) (answer, error) {
+	var n newDatabase
+	if err := c.read(&n); err != nil {
+		return answer{}, err
+	}
+	if err := c.createDatabase(n); err != nil {
+		return answer{}, err
+	}
+	return c.locked(func() (answer, error) {
+		db := c.e.findLocked(c.r.PathValue("org"), n.Name)
+		if db == nil { // deleted again
+			return answer{}, errNotFound
+		}
+		return created(c.showDatabase(db))
+	})
+}
+
+// createDatabase makes a database as the platform does: safe migrations are for
+// somebody to switch on.
+func (c *call) createDatabase(n newDatabase) error {
+	c.e.mu.Lock()
+	_, err := c.organization()
+	c.e.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case n.Name == "":
+		return invalid("Name can't be blank")
+	case n.Kind != "" && n.Kind != "mysql" && n.Kind != "postgresql":
+		return invalid("Kind is not included in the list")
+	}
+	return c.e.CreateDatabase(c.r.Context(), c.r.PathValue("org"), Database{Name: n.Name, Kind: n.Kind, DirectDDL: true})
+}
+
+// databaseFor makes the database that a new branch is for, if it is not there.
+func (c *call) databaseFor(n newBranch) (made bool, err error) {
+	c.e.mu.Lock()
+	_, err = c.database()
+	c.e.mu.Unlock()
+	switch {
+	case err == nil:
+		return false, nil
+	case !c.permitted(createDatabases):
+		return false, errNotFound
+	case n.Kind == "":
+		return false, invalid("Kind can't be blank when a database is to be made")
+	}
+	if err := checkBranchName(n.Name); err != nil {
+		return false, err
+	}
+	err = c.createDatabase(newDatabase{Name: c.r.PathValue("db"), Kind: n.Kind})
+	return err == nil, err
+}
+
+func deleteDatabase(c *call) (answer, error) {
+	return c.changing(func() (answer, error) {
+		db, err := c.database()
+		if err != nil {
+			return answer{}, err
+		}
+		if err := c.e.deleteDatabaseLocked(db, c.actor); err != nil {
+			return answer{}, err
+		}
+		return noContent()
+	})
+}
+
 func getDatabase(c *call) (answer, error) {
 	return c.locked(func() (answer, error) {
 		db, err := c.database()

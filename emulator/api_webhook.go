@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
+	"unicode"
 )
 
 // webhookSettings is the body of POST and PATCH webhooks.
@@ -12,6 +14,8 @@ type webhookSettings struct {
 	URL     *string   `json:"url"`
 	Enabled *bool     `json:"enabled"`
 	Events  *[]string `json:"events"`
+
+	Authorization *string `json:"authorization_header"`
 }
 
 // check refuses what the platform refuses, but for plain HTTP to this machine,
@@ -25,6 +29,9 @@ func (n webhookSettings) check() error {
 		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
 			return invalid("Url must be HTTPS")
 		}
+	}
+	if n.Authorization != nil && strings.ContainsFunc(*n.Authorization, unicode.IsControl) {
+		return invalid("Authorization header is invalid")
 	}
 	if n.Events != nil {
 		for _, name := range *n.Events {
@@ -46,7 +53,8 @@ func loopback(host string) bool {
 
 func showWebhook(w *webhook) object {
 	return object{"id": w.ID, "type": "Webhook", "url": w.URL, "secret": w.Secret, "enabled": w.Enabled, "events": orEmpty(w.Events),
-		"last_sent_result": orNull(w.Result), "last_sent_success": w.Success, "last_sent_at": atOrNull(w.SentAt),
+		"authorization_header_configured": w.Authorization != "",
+		"last_sent_result":                orNull(w.Result), "last_sent_success": w.Success, "last_sent_at": atOrNull(w.SentAt),
 		"created_at": at(w.CreatedAt), "updated_at": at(w.UpdatedAt)}
 }
 
@@ -101,6 +109,7 @@ func postWebhook(c *call) (answer, error) {
 		w := &webhook{ID: newID(), URL: *n.URL, Secret: chance(40), Enabled: true, CreatedAt: now, UpdatedAt: now}
 		set(&w.Enabled, n.Enabled)
 		set(&w.Events, n.Events)
+		set(&w.Authorization, n.Authorization)
 		db.Webhooks = append(db.Webhooks, w)
 		return created(showWebhook(w))
 	})
@@ -132,6 +141,7 @@ func patchWebhook(c *call) (answer, error) {
 		set(&w.URL, n.URL)
 		set(&w.Enabled, n.Enabled)
 		set(&w.Events, n.Events)
+		set(&w.Authorization, n.Authorization)
 		w.UpdatedAt = c.e.nowLocked()
 		return ok(showWebhook(w))
 	})

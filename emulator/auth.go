@@ -19,13 +19,7 @@ func (c *call) authenticate() error {
 		if err != nil || name == "" {
 			return errNotFound
 		}
-		u := *c.r.URL
-		u.Path, u.RawPath = "/"+path, ""
-		if p, err := url.PathUnescape(path); err == nil {
-			u.Path = "/" + p
-		}
-		c.r = c.r.Clone(c.r.Context())
-		c.r.URL = &u
+		c.setPath("/" + path)
 		c.actor = actor{ID: idOf("person " + name), Type: "User", Name: name}
 		return nil
 	}

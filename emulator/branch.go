@@ -15,8 +15,8 @@ const developmentBranches = 100
 
 // createBranchLocked begins a branch; its data are made in the background.
 func (e *Emulator) createBranchLocked(db *database, name string, parent *branch, protected bool, by actor) (*branch, error) {
-	if !nameForm.MatchString(name) {
-		return nil, invalid("Name can only contain lower case letters, numbers, dashes and underscores")
+	if err := checkBranchName(name); err != nil {
+		return nil, err
 	}
 	if db.branch(name) != nil {
 		return nil, errTaken

@@ -203,7 +203,7 @@ func (e *Emulator) stateLocked() (answer, error) {
 	for _, o := range copied.Organizations {
 		for _, db := range o.Databases {
 			for _, w := range db.Webhooks {
-				w.Secret = ""
+				w.Secret, w.Authorization = "", ""
 			}
 			for _, br := range db.Branches {
 				for _, p := range br.Passwords {

@@ -21,7 +21,22 @@ type Database struct {
 	RequireApproval bool `json:"require_approval_for_deploy"`
 }
 
-var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)
+// databaseForm and branchForm are the names that may be.
+var (
+	databaseForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)
+	branchForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// checkBranchName refuses a name that no branch may have.
+func checkBranchName(name string) error {
+	switch {
+	case name == "":
+		return invalid("Name can't be blank")
+	case !branchForm.MatchString(name):
+		return invalid("Name can only contain lower case letters, numbers and dashes, 63 at most")
+	}
+	return nil
+}
 
 // organizationLocked finds an organization, or makes it.
 func (e *Emulator) organizationLocked(name string) *organization {
@@ -38,8 +53,8 @@ func (e *Emulator) organizationLocked(name string) *organization {
 // CreateDatabase makes a database with a production branch main. The
 // organization is made if it is not there.
 func (e *Emulator) CreateDatabase(ctx context.Context, organization string, d Database) error {
-	if !nameForm.MatchString(d.Name) {
-		return invalid("Name can only contain lower case letters, numbers, dashes and underscores")
+	if !databaseForm.MatchString(d.Name) {
+		return invalid("Name can only contain lower case letters, numbers, dashes and underscores, 63 at most")
 	}
 	if d.Kind == "" {
 		d.Kind = "mysql"

@@ -18,6 +18,7 @@ var (
 	errNotFound     = &apiError{http.StatusNotFound, "not_found", "Not Found"}
 	errUnauthorized = &apiError{http.StatusUnauthorized, "unauthorized", "Requires authentication"}
 	errTaken        = unprocessable("Name has already been taken")
+	errTooSlow      = &apiError{http.StatusRequestTimeout, "bad_request", "Request body did not come in time"}
 	errTooLarge     = &apiError{http.StatusRequestEntityTooLarge, "bad_request", "Request body is too large"}
 )
 

@@ -1,6 +1,9 @@
 package emulator
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // locked runs a handler with the lock held.
 func (c *call) locked(f func() (answer, error)) (answer, error) {
@@ -32,12 +35,23 @@ func (c *call) organization() (*organization, error) {
 	return nil, errNotFound
 }
 
+// database finds a database by its name, or by its id: some clients have
+// nothing else in their paths.
 func (c *call) database() (*database, error) {
-	db := c.e.findLocked(c.r.PathValue("org"), c.r.PathValue("db"))
-	if db == nil {
-		return nil, errNotFound
+	o, err := c.organization()
+	if err != nil {
+		return nil, err
 	}
-	return db, nil
+	name := c.r.PathValue("db")
+	for _, is := range []func(*database) bool{
+		func(db *database) bool { return db.Name == name },
+		func(db *database) bool { return db.ID == name },
+	} {
+		if i := slices.IndexFunc(o.Databases, is); i >= 0 {
+			return o.Databases[i], nil
+		}
+	}
+	return nil, errNotFound
 }
 
 // vitess is a database that has passwords and deploy requests.
@@ -49,12 +63,17 @@ func (c *call) vitess() (*database, error) {
 	return db, err
 }
 
+// branch finds a branch likewise.
 func (c *call) branch() (*database, *branch, error) {
 	db, err := c.database()
 	if err != nil {
 		return nil, nil, err
 	}
-	b := db.branch(c.r.PathValue("branch"))
+	name := c.r.PathValue("branch")
+	b := db.branch(name)
+	if b == nil {
+		b = db.branchByID(name)
+	}
 	if b == nil {
 		return nil, nil, errNotFound
 	}

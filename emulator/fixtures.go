@@ -141,8 +141,13 @@ func (f *Fixtures) check() (diags hcl.Diagnostics) {
 		seen[what] = true
 	}
 	name := func(at hcl.Range, name string) {
-		if !nameForm.MatchString(name) {
+		if !databaseForm.MatchString(name) {
 			add(at, "name %q can only contain lower case letters, numbers, dashes and underscores", name)
+		}
+	}
+	branchName := func(at hcl.Range, name string) {
+		if !branchForm.MatchString(name) {
+			add(at, "branch name %q can only contain lower case letters, numbers and dashes", name)
 		}
 	}
 	for _, t := range f.Tokens {
@@ -170,10 +175,10 @@ func (f *Fixtures) check() (diags hcl.Diagnostics) {
 				add(d.Range, "a PostgreSQL database has no branches here")
 			}
 			root := d.root()
-			name(d.Range, root)
+			branchName(d.Range, root)
 			for i, b := range d.Branches {
 				once(b.Range, "branch "+path+"/"+b.Name)
-				name(b.Range, b.Name)
+				branchName(b.Range, b.Name)
 				before := func(x FixtureBranch) bool { return x.Name == b.Parent }
 				switch {
 				case b.Name == root && b.Parent != "":

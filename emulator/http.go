@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,6 +36,8 @@ type Request struct {
 	Status int           `json:"status"` // 0: the connection was dropped
 	Took   time.Duration `json:"took"`
 	Fault  FaultKind     `json:"fault,omitempty"`
+	// Refusal is why it was not done, where the status does not say it all.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // call is one request on its way through the emulator.
@@ -101,7 +105,7 @@ func (e *Emulator) received(r Request) {
 		e.requests = slices.Delete(e.requests, 0, keptRequests/10)
 	}
 	e.requests = append(e.requests, r)
-	text := ""
+	text := r.Refusal
 	if r.Fault != "" {
 		text = "fault " + string(r.Fault)
 	}
@@ -138,8 +142,12 @@ func (c *call) serve(w http.ResponseWriter) {
 	c.write(w, a)
 }
 
-// handle finds the endpoint and runs it.
+// handle finds the endpoint and runs it. A slash at the end of a path means
+// nothing.
 func (c *call) handle() (answer, error) {
+	if path, slash := strings.CutSuffix(c.r.URL.EscapedPath(), "/"); slash {
+		c.setPath(path)
+	}
 	h, pattern := c.e.routes.Handler(c.r)
 	ep, known := h.(endpoint)
 	if pattern == "" || !known {
@@ -148,9 +156,23 @@ func (c *call) handle() (answer, error) {
 	if !c.permitted(ep.permissions) {
 		return answer{}, errNotFound // as the platform does: a missing permission looks like a missing thing
 	}
+	if err := c.checkBody(); err != nil {
+		return answer{}, err
+	}
 	// The mux matches again, to set the path values.
 	c.e.routes.ServeHTTP(discard{}, c.r)
 	return ep.handle(c)
+}
+
+// setPath gives the request another path, as it is written in a URL.
+func (c *call) setPath(escaped string) {
+	u := *c.r.URL
+	u.Path, u.RawPath = escaped, escaped
+	if plain, err := url.PathUnescape(escaped); err == nil {
+		u.Path = plain
+	}
+	c.r = c.r.Clone(c.r.Context())
+	c.r.URL = &u
 }
 
 // discard is the writer of an endpoint that writes nothing by itself.
@@ -166,19 +188,35 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	var tooLarge *http.MaxBytesError
+	var late net.Error
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, errTooLarge
+	case errors.As(err, &late) && late.Timeout():
+		return nil, errTooSlow
 	case err != nil:
 		return nil, badRequest("the request body could not be read")
 	}
 	return b, nil
 }
 
+// checkBody refuses a body that is no JSON object, also where none is looked at.
+func (c *call) checkBody() error {
+	switch body := bytes.TrimSpace(c.body); {
+	case len(body) == 0:
+		return nil
+	case !json.Valid(body):
+		return badRequest("Malformed JSON in request body")
+	case body[0] != '{' && string(body) != "null":
+		return badRequest("The request body must be a JSON object")
+	}
+	return nil
+}
+
 // read decodes the request's body; none is the zero value.
 func (c *call) read(into any) error {
-	if len(bytes.TrimSpace(c.body)) == 0 {
-		return nil
+	if err := c.checkBody(); err != nil || len(bytes.TrimSpace(c.body)) == 0 {
+		return err
 	}
 	err := json.Unmarshal(c.body, into)
 	var wrong *json.UnmarshalTypeError
@@ -195,6 +233,9 @@ func (c *call) refuse(w http.ResponseWriter, err error) {
 	a := asAPIError(err)
 	if a.Status == http.StatusInternalServerError && !errors.As(err, new(*apiError)) {
 		c.e.event(Event{Kind: EventError, Subject: c.r.Method + " " + c.r.URL.Path, Text: err.Error()})
+	}
+	if a != errNotFound && a != errUnauthorized {
+		c.record.Refusal = c.e.scrub(a.Message)
 	}
 	c.write(w, answer{a.Status, a})
 }

@@ -42,8 +42,8 @@ const lintDocs = "https://planetscale.com/docs/vitess/schema-changes/schema-lint
 func showLint(keyspace string, f schema.Finding) object {
 	return object{"type": "DeploymentLintError", "lint_error": f.Code, "subject_type": "table", "keyspace_name": keyspace, "table_name": f.Table,
 		"error_description": f.Message, "docs_url": lintDocs, "column_name": f.Column, "foreign_key_column_names": orEmpty(f.ForeignKey),
-		"auto_increment_column_names": []string{}, "charset_name": f.Charset, "engine_name": f.Engine, "vindex_name": nil, "json_path": nil,
-		"check_constraint_name": nil, "enum_value": f.EnumValue, "partitioning_type": f.Partitioning, "partition_name": nil}
+		"auto_increment_column_names": []string{}, "charset_name": f.Charset, "engine_name": f.Engine, "vindex_name": "", "json_path": "",
+		"check_constraint_name": "", "enum_value": f.EnumValue, "partitioning_type": f.Partitioning, "partition_name": ""}
 }
 
 // showLintError is a lint error inside a deployment, which has more members

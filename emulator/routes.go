@@ -6,13 +6,15 @@ import "net/http"
 var (
 	readDatabase  = []string{"read_database", "write_database", "delete_database", "read_branch", "create_branch", "connect_branch", "connect_production_branch", "read_deploy_request", "create_deploy_request"}
 	writeDatabase = []string{"write_database"}
-	readBranch    = []string{"read_branch", "create_branch", "delete_branch", "connect_branch", "connect_production_branch", "connect_production_read_only_branch"}
-	anyConnect    = []string{"connect_branch", "connect_production_branch", "connect_production_read_only_branch"}
-	anyDelete     = []string{"delete_branch_password", "delete_production_branch_password", "delete_production_read_only_branch_password"}
-	readRequest   = []string{"read_deploy_request"}
-	createRequest = []string{"create_deploy_request"}
-	writeVSchema  = []string{"write_branch_vschema", "write_production_branch_vschema"}
-	reviewRequest = []string{"approve_deploy_request", "review_deploy_request"}
+
+	createDatabases = []string{"create_databases"}
+	readBranch      = []string{"read_branch", "create_branch", "delete_branch", "connect_branch", "connect_production_branch", "connect_production_read_only_branch"}
+	anyConnect      = []string{"connect_branch", "connect_production_branch", "connect_production_read_only_branch"}
+	anyDelete       = []string{"delete_branch_password", "delete_production_branch_password", "delete_production_read_only_branch_password"}
+	readRequest     = []string{"read_deploy_request"}
+	createRequest   = []string{"create_deploy_request"}
+	writeVSchema    = []string{"write_branch_vschema", "write_production_branch_vschema"}
+	reviewRequest   = []string{"approve_deploy_request", "review_deploy_request"}
 )
 
 // permissions is every permission of a service token on databases and
@@ -38,10 +40,17 @@ const (
 func endpoints() []endpoint {
 	return []endpoint{
 		{"GET", "/v1/organizations", nil, listOrganizations},
+		{"GET", "/v1/regions", nil, listRegions},
 		{"GET", pathO, []string{"read_organization"}, getOrganization},
+		{"GET", pathO + "/regions", nil, listRegions},
+		{"GET", pathO + "/cluster-size-skus", nil, listSizes},
 		{"GET", pathO + "/databases", nil, listDatabases},
+		{"POST", pathO + "/databases", createDatabases, postDatabase},
 		{"GET", pathD, readDatabase, getDatabase},
 		{"PATCH", pathD, writeDatabase, patchDatabase},
+		{"DELETE", pathD, []string{"delete_database"}, deleteDatabase},
+		{"GET", pathD + "/regions", readDatabase, listRegions},
+		{"GET", pathD + "/read-only-regions", readDatabase, listReadOnlyRegions},
 		{"GET", pathD + "/throttler", append(readRequest, "create_deploy_request"), getThrottler},
 		{"PATCH", pathD + "/throttler", writeDatabase, patchThrottler},
 		{"GET", pathD + "/deploy-queue", readRequest, getDeployQueue},
@@ -67,6 +76,9 @@ func endpoints() []endpoint {
 		{"PATCH", pathB + "/keyspaces/{keyspace}/vschema", writeVSchema, patchVSchema},
 		{"GET", pathB + "/routing-rules", readBranch, getRoutingRules},
 		{"PATCH", pathB + "/routing-rules", writeVSchema, patchRoutingRules},
+		{"GET", pathB + "/cluster-size-skus", readBranch, listSizes},
+		{"GET", pathB + "/resizes", readBranch, listChanges},
+		{"PUT", pathB + "/resizes", writeDatabase, patchChanges},
 		{"GET", pathB + "/changes", readBranch, listChanges},
 		{"GET", pathB + "/changes/{id}", readBranch, getChange},
 		{"PATCH", pathB + "/changes", writeDatabase, patchChanges},

@@ -48,16 +48,17 @@ func showActor(a *actor) any {
 	return a.show()
 }
 
-func showRegion(created time.Time) object {
+// showRegion is the only region there is.
+func showRegion() object {
 	return object{"id": idOf("region us-east"), "type": "Region", "slug": "us-east", "provider": "AWS", "display_name": "AWS us-east-1",
 		"location": "N. Virginia", "enabled": true, "public_ip_addresses": []string{}, "current_default": true,
-		"mysql_supported": true, "postgresql_supported": true}
+		"mysql_supported": true, "postgresql_supported": true, "neki_supported": false}
 }
 
 func (c *call) showOrganization(o *organization) object {
 	return object{"id": o.ID, "type": "Organization", "name": o.Name, "plan": "scaler_pro", "billing_email": "billing@" + o.Name + ".test",
 		"database_count": len(o.Databases), "valid_billing_info": true, "sso": false, "sso_directory": false, "sso_portal_url": nil,
-		"single_tenancy": false, "managed_tenancy": false, "idp_managed_roles": false, "keyspace_shard_limit": 8, "has_card": true,
+		"single_tenancy": false, "managed_tenancy": false, "idp_managed_roles": false, "keyspace_shard_limit": 8, "neki_router_replicas_per_cell_limit": 0, "has_card": true,
 		"has_past_due_invoices": false, "invoice_budget_amount": "0.0", "payment_info_required": false, "features": object{},
 		"created_at": at(o.CreatedAt), "updated_at": at(o.CreatedAt)}
 }
@@ -93,50 +94,14 @@ func (c *call) showDatabase(db *database) object {
 		"default_branch_read_only_regions_count": 0, "sharded": false, "open_schema_recommendations_count": 0, "issues_count": 0,
 		"multiple_admins_required_for_deletion": false,
 		"require_approval_for_deploy":           s.RequireApproval, "foreign_keys_enabled": s.ForeignKeys, "allow_data_branching": s.AllowDataBranching,
-		"restrict_branch_region": s.RestrictBranchRegion, "deletion_protected": s.DeletionProtected,
-		"automatic_migrations": s.AutomaticMigrations, "migration_framework": s.MigrationFramework, "migration_table_name": s.MigrationTable,
+		"restrict_branch_region": s.RestrictBranchRegion, "deletion_protected": s.DeletionProtected, "prefer_instant": false,
+		"development_branches_limit": developmentBranches,
+		"automatic_migrations":       s.AutomaticMigrations, "migration_framework": s.MigrationFramework, "migration_table_name": s.MigrationTable,
 		"at_development_branch_usage_limit": len(db.Branches)-production >= developmentBranches, "at_backup_restore_branches_limit": false,
 		"production_branch_web_console": s.ProductionWebConsole, "insights_enabled": true, "insights_raw_queries": s.InsightsRawQueries,
 		"resizing": false, "resize_queued": false, "config_changing": false, "config_change_queued": false, "data_import": nil,
-		"schema_last_updated_at": at(*schemaUpdated), "region": showRegion(db.CreatedAt),
+		"schema_last_updated_at": at(*schemaUpdated), "region": showRegion(),
 		"created_at": at(db.CreatedAt), "updated_at": at(db.UpdatedAt)}
-}
-
-func (c *call) showBranch(db *database, b *branch) object {
-	state := "pending"
-	if b.Ready {
-		state = "ready"
-	}
-	return object{"id": b.ID, "type": "Branch", "name": b.Name, "kind": db.Kind, "state": state, "ready": b.Ready, "schema_ready": b.Ready,
-		"production": b.Production, "safe_migrations": b.SafeMigrations, "deletion_protected": b.DeletionProtected, "stale_schema": false,
-		"sharded": false, "shard_count": 1, "keyspace_count": 1, "parent_branch": orNull(b.Parent), "restored_from_branch": nil,
-		"restore_checklist_completed_at": nil,
-		"mysql_address":                  c.e.options.MySQLAddress, "mysql_edge_address": c.e.options.MySQLAddress, "private_edge_connectivity": false,
-		"direct_vtgate": false, "has_replicas": false, "has_read_only_replicas": false, "cluster_name": "PS_DEV", "cluster_iops": nil,
-		"cluster_architecture": nil, "cluster_display_name": "PS-DEV", "metal": false, "vtgate_size": "vg.c1.nano", "vtgate_display_name": "VTG-5",
-		"vtgate_name": "VTG_5", "vtgate_count": 1, "vtgate_options": object{},
-		"actor": b.Actor.show(), "region": showRegion(db.CreatedAt),
-		"url": c.apiURL(db) + "/branches/" + b.Name, "html_url": c.htmlURL(db) + "/" + b.Name,
-		"schema_last_updated_at": atOrNull(b.SchemaUpdatedAt), "created_at": at(b.CreatedAt), "updated_at": at(b.UpdatedAt), "deleted_at": nil}
-}
-
-func (c *call) showPassword(b *branch, p *password, plain bool) object {
-	var text any
-	if plain {
-		text = p.PlainText
-	}
-	var cidrs any
-	if p.CIDRs != nil {
-		cidrs = p.CIDRs
-	}
-	host := c.e.options.MySQLAddress
-	return object{"id": p.ID, "type": "BranchPassword", "name": p.Name, "role": p.Role, "username": p.Username, "plain_text": text,
-		"access_host_url": host, "access_host_regional_url": host, "access_host_regional_urls": []string{}, "direct_vtgate": p.Direct,
-		"direct_vtgate_addresses": []string{}, "replica": p.Replica, "cidrs": cidrs, "ttl_seconds": int64(p.TTL / time.Second),
-		"expires_at": atOrNull(p.ExpiresAt), "expired": p.expired(c.e.nowLocked()), "renewable": p.ExpiresAt != nil,
-		"last_used_at": nil, "deleted_at": nil, "actor": p.Actor.show(), "region": showRegion(b.CreatedAt),
-		"database_branch": object{"id": b.ID, "name": b.Name, "production": b.Production, "mysql_edge_address": host, "private_edge_connectivity": false},
-		"created_at":      at(p.CreatedAt)}
 }
 
 func showSchema(s *schema.Schema) dataOnly {
@@ -162,16 +127,6 @@ func showDiff(changes []schema.Change) dataOnly {
 // highlight is the HTML that the platform gives beside SQL.
 func highlight(sql string) string {
 	return `<div class="highlight"><pre>` + html.EscapeString(sql) + `</pre></div>`
-}
-
-func showKeyspace(db *database, b *branch) object {
-	return object{"id": idOf("keyspace " + b.ID), "type": "Keyspace", "name": db.Name, "shards": 1, "sharded": false, "replicas": 0, "extra_replicas": 0,
-		"cluster_name": "PS_DEV", "cluster_rate_name": "PS_DEV", "cluster_display_name": "PS-DEV", "ready": b.Ready, "default": true, "imported": false, "metal": false,
-		"resizing": false, "resize_in_progress": false, "resize_pending": false, "config_change_in_progress": false,
-		"vector_pool_allocation":             nil,
-		"vreplication_flags":                 object{"optimize_inserts": true, "allow_no_blob_binlog_row_image": true, "vplayer_batching": false},
-		"replication_durability_constraints": object{"strategy": "available"},
-		"mysqld_options":                     object{}, "vttablet_options": object{}, "created_at": at(b.CreatedAt), "updated_at": at(b.UpdatedAt)}
 }
 
 func showVSchema(s *schema.Schema) object {

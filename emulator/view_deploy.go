@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"html"
+	"regexp"
 	"strings"
 	"time"
 
@@ -88,27 +89,25 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 		"created_at": at(d.CreatedAt), "updated_at": at(d.UpdatedAt)}
 }
 
-// removedKeys names the foreign keys that an operation drops; null is none.
-func removedKeys(op *operation) any {
-	var names []string
-	for _, clause := range op.Change.Clauses {
-		const drop = "DROP FOREIGN KEY "
-		if len(clause) > len(drop) && strings.EqualFold(clause[:len(drop)], drop) {
-			names = append(names, strings.Trim(clause[len(drop):], "`"))
-		}
-	}
-	if names == nil {
-		return nil
+// droppedKey is a foreign key that a statement drops. The clauses of a change
+// will not do: they have one word for all constraints.
+var droppedKey = regexp.MustCompile("\\bDROP FOREIGN KEY `((?:[^`]|``)+)`")
+
+// removedKeys names the foreign keys that an operation drops.
+func removedKeys(op *operation) []string {
+	names := []string{}
+	for _, m := range droppedKey.FindAllStringSubmatch(op.Change.SQL, -1) {
+		names = append(names, strings.ReplaceAll(m[1], "``", "`"))
 	}
 	return names
 }
 
-// throttlers is null while nothing is throttled.
+// throttlers is the ratio of each keyspace, or null while nothing is throttled.
 func throttlers(db *database) any {
 	if db.Settings.ThrottlerRatio == 0 {
 		return nil
 	}
-	return []object{{"keyspace_name": db.Name, "ratio": db.Settings.ThrottlerRatio}}
+	return object{db.Name: db.Settings.ThrottlerRatio}
 }
 
 // throttledAt is when an operation was throttled last: now, while it copies.

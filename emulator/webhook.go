@@ -35,8 +35,9 @@ const (
 
 // webhookEvents is every event that the platform lets one ask for. The
 // emulator sends those of branches and deploy requests that happen in it.
-var webhookEvents = []string{"branch.ready", "branch.anomaly", "branch.out_of_memory", "branch.primary_promoted", "branch.schema_recommendation",
-	"branch.sleeping", "branch.start_maintenance", "cluster.storage", "keyspace.storage", "database.access_request", "deploy_request.opened",
+var webhookEvents = []string{"branch.ready", "branch.anomaly", "branch.out_of_memory", "branch.primary_promoted",
+	"branch.primary_switchover_imminent", "branch.schema_recommendation", "branch.sleeping", "branch.start_maintenance", "backup.failed",
+	"backup.succeeded", "cluster.storage", "keyspace.storage", "database.access_request", "deploy_request.opened",
 	"deploy_request.queued", "deploy_request.in_progress", "deploy_request.pending_cutover", "deploy_request.schema_applied",
 	"deploy_request.errored", "deploy_request.reverted", "deploy_request.closed", webhookTest}
 
@@ -54,6 +55,8 @@ type webhook struct {
 	SentAt    *time.Time `json:"sent_at,omitempty"`
 	Success   *bool      `json:"success,omitempty"`
 	Result    string     `json:"result,omitempty"`
+
+	Authorization string `json:"authorization,omitempty"` // the header's value, if it is to be sent
 
 	waiting [][]byte
 }
@@ -124,7 +127,7 @@ func (e *Emulator) deliver(ctx context.Context, db *database, w *webhook) {
 		changed := e.changed
 		gone := !slices.Contains(db.Webhooks, w)
 		var body []byte
-		url, secret := w.URL, w.Secret
+		to := *w
 		if len(w.waiting) > 0 {
 			body = w.waiting[0]
 			w.waiting = w.waiting[1:]
@@ -143,7 +146,7 @@ func (e *Emulator) deliver(ctx context.Context, db *database, w *webhook) {
 			if n > 0 && !pause(ctx, time.Duration(n)*250*time.Millisecond) {
 				return
 			}
-			if result, success = post(ctx, client, url, secret, body); success {
+			if result, success = to.post(ctx, client, body); success {
 				break
 			}
 		}
@@ -185,14 +188,17 @@ func webhookClient() *http.Client {
 }
 
 // post makes one delivery and says how it went.
-func post(ctx context.Context, client *http.Client, url, secret string, body []byte) (result string, success bool) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+func (w webhook) post(ctx context.Context, client *http.Client, body []byte) (result string, success bool) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
 	if err != nil {
 		return err.Error(), false
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "PlanetScale-Webhooks")
-	r.Header.Set(SignatureHeader, signature(secret, body))
+	r.Header.Set(SignatureHeader, signature(w.Secret, body))
+	if w.Authorization != "" {
+		r.Header.Set("Authorization", w.Authorization)
+	}
 	res, err := client.Do(r)
 	switch timeout := interface{ Timeout() bool }(nil); {
 	case errors.Is(err, errNotLoopback):

@@ -90,10 +90,22 @@ func newEngine(name, dir string) (emulator.Engine, error) {
 	return emulator.Auto(dir)
 }
 
+// patience is how long a client may take for its part.
+type patience struct {
+	header  time.Duration // to send a request's header
+	request time.Duration // to send all of it
+	answer  time.Duration // from then on until it has read the answer
+	idle    time.Duration // between two requests
+}
+
+func newServer(h http.Handler, p patience) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: p.header, ReadTimeout: p.request, WriteTimeout: p.answer, IdleTimeout: p.idle,
+		MaxHeaderBytes: 64 << 10}
+}
+
 // listen accepts connections until ctx ends, and then stops everything.
 func listen(ctx context.Context, e *emulator.Emulator, api, mysql net.Listener, stdout io.Writer) error {
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := newServer(e, patience{header: 10 * time.Second, request: 30 * time.Second, answer: 2 * time.Minute, idle: 2 * time.Minute})
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(api) }()
 	front := e.MySQL()
