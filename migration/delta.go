@@ -37,6 +37,15 @@ func (d Delta) Empty() bool {
 	return len(d.Insert) == 0 && len(d.Update) == 0 && len(d.Delete) == 0
 }
 
+// written are the rows as the delta leaves them.
+func (d Delta) written() []Row {
+	rows := slices.Clone(d.Insert)
+	for _, e := range d.Update {
+		rows = append(rows, e.After)
+	}
+	return rows
+}
+
 // Inverse is the delta that takes this one back: Swap it without a base, and
 // with Back for a pointer.
 func (d Delta) Inverse() Delta {

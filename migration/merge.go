@@ -1,5 +1,10 @@
 package migration
 
+import (
+	"slices"
+	"strconv"
+)
+
 // change is what has to be written to a table to bring a delta in. Rows are in
 // the table's columns.
 type change struct {
@@ -23,9 +28,21 @@ func merge(spec Spec, base *History, d Delta, now *History, back bool) (change, 
 	if base == nil {
 		base = now
 	}
+	c, err := mergeShape(spec, base, d, now, back)
+	if column := lostColumn(d, now); err == nil && c.size() > 0 && column != "" {
+		return change{}, &MissingColumnError{Table: now.Table, Column: column}
+	}
+	return c, err
+}
+
+func mergeShape(spec Spec, base *History, d Delta, now *History, back bool) (change, error) {
 	if spec.Shape() == Pointer {
 		return mergePointer(spec, base, d, now, back)
 	}
+	return mergeLog(spec, base, d, now)
+}
+
+func mergeLog(spec Spec, base *History, d Delta, now *History) (change, error) {
 	m := newMerger(spec, base, d, now)
 	m.updates()
 	missing := m.deletes()
@@ -271,34 +288,50 @@ func (m *merger) ignored(key string) bool {
 // row lays a row of the delta out in the table's columns.
 func (m *merger) row(r Row) Row { return project([]Row{r}, m.d.Columns, m.now.Columns)[0] }
 
-// number keeps the ids that the rows had on the branch where they are free.
-// From the first that is taken on, the server numbers the rest: they would lose
-// their order otherwise.
+// number gives each row the id that it had on the branch or, where others have
+// taken that, the next free one behind the row before it. So the rows keep their
+// order, and every id of the branch is in use afterwards: a platform that copies
+// rows by ids that are missing, now or later, finds none. A row whose id is no
+// number, and those after it, are left to the server.
 func number(now *History, rows []Row) []Row {
-	id := -1
-	for i, c := range now.Columns {
-		if c.AutoIncrement {
-			id = i
-		}
-	}
-	if id < 0 {
+	id := slices.IndexFunc(now.Columns, func(c Column) bool { return c.AutoIncrement })
+	if id < 0 || len(rows) == 0 {
 		return rows
 	}
-	taken := map[Value]bool{}
+	taken := make(map[uint64]bool, len(now.Rows))
 	for _, r := range now.Rows {
-		taken[r[id]] = true
+		if n, err := strconv.ParseUint(r[id].Text(), 10, 64); err == nil {
+			taken[n] = true
+		}
 	}
 	out := make([]Row, len(rows))
-	renumber := false
+	next, open := uint64(0), false
 	for i, r := range rows {
-		renumber = renumber || r[id].IsNull() || taken[r[id]]
-		taken[r[id]] = true
-		out[i] = append(Row(nil), r...)
-		if renumber {
+		out[i] = slices.Clone(r)
+		n, err := strconv.ParseUint(r[id].Text(), 10, 64)
+		if open = open || err != nil; open {
 			out[i][id] = Null()
+			continue
+		}
+		for next = max(next, n); taken[next]; next++ {
+		}
+		taken[next] = true
+		if next != n {
+			out[i][id] = Text(strconv.FormatUint(next, 10))
 		}
 	}
 	return out
+}
+
+// lostColumn names a column that a delta has values for and the table has not,
+// "" if there is none.
+func lostColumn(d Delta, now *History) string {
+	for i, c := range d.Columns {
+		if columnIndex(now.Columns, c.Name) < 0 && slices.ContainsFunc(d.written(), func(r Row) bool { return !r[i].IsNull() }) {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 // firstDirty finds a row that marks a migration as failed half-way.

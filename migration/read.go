@@ -273,9 +273,14 @@ func tableName(spec Spec, table string) string {
 }
 
 // isMissingTable recognises error 1146.
-func isMissingTable(err error) bool {
+func isMissingTable(err error) bool { return isNumber(err, 1146) }
+
+// isUnknownColumn recognises error 1054.
+func isUnknownColumn(err error) bool { return isNumber(err, 1054) }
+
+func isNumber(err error, number uint16) bool {
 	var e *mysql.MySQLError
-	return errors.As(err, &e) && e.Number == 1146
+	return errors.As(err, &e) && e.Number == number
 }
 
 // primary are the columns of the primary key.

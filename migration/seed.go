@@ -3,7 +3,6 @@ package migration
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 )
 
@@ -53,10 +52,10 @@ func seedTable(ctx context.Context, db *sql.DB, spec Spec, source, target AuxTab
 		return nil
 	}
 	if err := deleteRows(ctx, db, spec, target.Name, target.Columns, remove); err != nil {
-		return fmt.Errorf("seeding %s: %w", target.Name, err)
+		return writeError(target.Name, err)
 	}
 	if err := insertRows(ctx, db, spec, target.Name, target.Columns, given, insert); err != nil {
-		return fmt.Errorf("seeding %s: %w", target.Name, err)
+		return writeError(target.Name, err)
 	}
 	// The server may have stored something else than it was given.
 	if target.Rows, err = readRows(ctx, db, spec, target.Name, target.Columns, false); err != nil {

@@ -3,7 +3,11 @@ package migration
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // Bounds of one statement: PlanetScale and MySQL both cap the packet, and a
@@ -17,6 +21,18 @@ const (
 // execer runs a statement; *sql.DB and *sql.Tx do.
 type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// writeError names what a refused write means, where that is known.
+func writeError(table string, err error) error {
+	var e *mysql.MySQLError
+	switch {
+	case isMissingTable(err):
+		return &MissingTableError{Table: table}
+	case errors.As(err, &e) && (e.Number == 1173 || strings.HasPrefix(e.Message, "VT09001")):
+		return &VindexError{Table: table}
+	}
+	return fmt.Errorf("writing history table %s: %w", table, err)
 }
 
 // write carries a change out, statement by statement.
