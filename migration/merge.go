@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 )
@@ -77,11 +78,10 @@ type merger struct {
 	base  []Row     // rows of base, laid out in now's columns
 	pair  []int     // row of base -> the same row in now, -1: gone, -2: gone and explained
 	own   *rowIndex // rows of base by the columns that base, delta and now share
-	keys  map[string]bool
-	place []place          // of each row of now
-	id    []int            // columns of the primary key
-	byID  map[string]int   // rows of now by primary key
-	byKey map[string][]int // rows of now by key
+	keys  *keyIndex // rows of base by key
+	place []place   // of each row of now
+	byID  *rowIndex // rows of now by primary key, nil if there is none
+	byKey *keyIndex // rows of now by key
 	key   func(Row) string
 }
 
@@ -93,23 +93,18 @@ const (
 // newMerger pairs the rows that have not moved. Only columns that both sides
 // have are compared: the deployment may have altered the table.
 func newMerger(spec Spec, base *History, d Delta, now *History) *merger {
-	m := &merger{spec: spec, d: d, now: now, keys: map[string]bool{}, byKey: map[string][]int{}}
+	m := &merger{spec: spec, d: d, now: now, key: keyer(spec, now.Columns)}
 	m.drift = DriftError{Table: now.Table, Columns: columnNames(now.Columns)}
 	m.c.given = sharedColumns(now.Columns, d.Columns)
 	m.base = alignRows(base, now.Columns)
 	m.place = make([]place, len(now.Rows))
-	m.id, m.byID = at(now.Columns, primary(now.Columns)), make(map[string]int, len(now.Rows))
-	m.key = keyer(spec, now.Columns)
-	for j, row := range now.Rows {
-		k := m.key(row)
-		m.byKey[k] = append(m.byKey[k], j)
-		if len(m.id) > 0 {
-			m.byID[part(m.id, row)] = j
-		}
+	m.keys, m.byKey = newKeyIndex(m.base, m.key), newKeyIndex(now.Rows, m.key)
+	if id := at(now.Columns, primary(now.Columns)); len(id) > 0 {
+		m.byID = newRowIndex(id, now.Rows)
 	}
 	index := newRowIndex(at(now.Columns, columnNames(sharedColumns(now.Columns, base.Columns))), now.Rows)
+	m.pair = make([]int, 0, len(m.base))
 	for _, row := range m.base {
-		m.keys[m.key(row)] = true
 		j := index.take(row)
 		if j >= 0 {
 			m.place[j] = paired
@@ -125,7 +120,7 @@ func (m *merger) updates() {
 	given := at(m.now.Columns, columnNames(m.c.given))
 	for _, e := range m.d.Update {
 		before, after := m.row(e.Before), m.row(e.After)
-		done := m.among(m.byKey[m.key(after)], extra, func(r Row) bool { return same(given, r, after) })
+		done := m.among(m.byKey.all(m.key(after)), extra, func(r Row) bool { return same(given, r, after) })
 		switch i := m.own.take(before); {
 		case i >= 0 && m.pair[i] >= 0:
 			j := m.pair[i]
@@ -139,7 +134,7 @@ func (m *merger) updates() {
 			m.pair[i] = goneKnown
 			m.place[done] = explained
 			m.c.already++
-		case i < 0 && m.among(m.byKey[m.key(after)], paired, func(r Row) bool { return same(given, r, after) }) >= 0:
+		case i < 0 && m.among(m.byKey.all(m.key(after)), paired, func(r Row) bool { return same(given, r, after) }) >= 0:
 			m.c.already++
 		case i < 0:
 			m.drift.Changed = append(m.drift.Changed, Edit{Before: before})
@@ -158,7 +153,7 @@ func (m *merger) deletes() (missing []Row) {
 		if i >= 0 {
 			j = m.pair[i]
 		} else {
-			j = m.among(m.byKey[m.key(row)], paired, func(r Row) bool { return same(values, r, row) })
+			j = m.among(m.byKey.all(m.key(row)), paired, func(r Row) bool { return same(values, r, row) })
 		}
 		if j < 0 {
 			missing = append(missing, row)
@@ -177,7 +172,7 @@ func (m *merger) deleted(missing []Row) {
 	for _, row := range missing {
 		i, j := m.own.take(row), m.successor(row)
 		if i < 0 && j < 0 && !m.spec.Tool.repeats {
-			j = m.among(m.byKey[m.key(row)], paired, anyRow)
+			j = m.among(m.byKey.all(m.key(row)), paired, anyRow)
 		}
 		switch {
 		case i < 0 && j >= 0:
@@ -198,7 +193,7 @@ func (m *merger) inserts() {
 	for _, row := range m.d.Insert {
 		row = m.row(row)
 		key := m.key(row)
-		rivals := m.byKey[key]
+		rivals := m.byKey.all(key)
 		itself := func(r Row) bool { return m.ignored(key) || same(values, r, row) }
 		j := m.among(rivals, extra, itself)
 		if j < 0 {
@@ -238,7 +233,7 @@ func (m *merger) others() {
 	for j, row := range m.now.Rows {
 		switch {
 		case m.place[j] != extra:
-		case m.keys[m.key(row)]:
+		case len(m.keys.all(m.key(row))) > 0:
 			m.drift.Added = append(m.drift.Added, row)
 		default:
 			m.c.merged++
@@ -249,12 +244,12 @@ func (m *merger) others() {
 // successor is the unexplained row that stands where another stood: under its
 // primary key, or else under its key. It is -1 if there is none.
 func (m *merger) successor(of Row) int {
-	if len(m.id) > 0 {
-		if j, ok := m.byID[part(m.id, of)]; ok && m.place[j] == extra {
+	if m.byID != nil {
+		if j := m.byID.find(of); j >= 0 && m.place[j] == extra {
 			return j
 		}
 	}
-	return m.among(m.byKey[m.key(of)], extra, anyRow)
+	return m.among(m.byKey.all(m.key(of)), extra, anyRow)
 }
 
 // among is the first of some rows that is at a place and wanted, or -1.
@@ -298,18 +293,19 @@ func number(now *History, rows []Row) []Row {
 	if id < 0 || len(rows) == 0 {
 		return rows
 	}
-	taken := make(map[uint64]bool, len(now.Rows))
+	numberOf := func(r Row) (uint64, error) { return strconv.ParseUint(r[id].Text(), 10, 64) }
+	next, err := numberOf(rows[0])
+	taken := map[uint64]bool{}
 	for _, r := range now.Rows {
-		if n, err := strconv.ParseUint(r[id].Text(), 10, 64); err == nil {
+		if n, err := numberOf(r); err == nil && n >= next {
 			taken[n] = true
 		}
 	}
 	out := make([]Row, len(rows))
-	next, open := uint64(0), false
 	for i, r := range rows {
 		out[i] = slices.Clone(r)
-		n, err := strconv.ParseUint(r[id].Text(), 10, 64)
-		if open = open || err != nil; open {
+		n, no := numberOf(r)
+		if err = cmp.Or(err, no); err != nil {
 			out[i][id] = Null()
 			continue
 		}
