@@ -48,7 +48,7 @@ func (e *Emulator) refresh(ctx context.Context, db *database, requests ...*deplo
 	e.mu.Unlock()
 	seen := map[string]schemaID{} // each branch is looked at once, and later than every glance
 	for _, g := range glances {
-		err := e.lookInto(ctx, db, seen, g.b.ID, g.into.ID)
+		err := e.lookInto(ctx, db, seen, g.b, g.into)
 		if err == nil {
 			err = e.reconsider(ctx, db, g, seen[g.b.ID], seen[g.into.ID])
 		}
@@ -58,19 +58,17 @@ func (e *Emulator) refresh(ctx context.Context, db *database, requests ...*deplo
 	}
 }
 
-// lookInto looks at branches that were not seen yet.
-func (e *Emulator) lookInto(ctx context.Context, db *database, seen map[string]schemaID, branchIDs ...string) error {
-	for _, id := range branchIDs {
-		if _, is := seen[id]; is {
-			continue
-		}
-		now, _, err := e.look(ctx, id, db.Name)
-		if err != nil {
+// lookInto looks at a request's branch and target, if they were not seen yet.
+func (e *Emulator) lookInto(ctx context.Context, db *database, seen map[string]schemaID, b, into *branch) (err error) {
+	if _, is := seen[b.ID]; !is {
+		if seen[b.ID], _, err = e.picture(ctx, db, b); err != nil {
 			return err
 		}
-		seen[id] = now
 	}
-	return nil
+	if _, is := seen[into.ID]; !is {
+		seen[into.ID], _, err = e.look(ctx, into.ID, db.Name)
+	}
+	return err
 }
 
 // reconsider is refresh for one request, whose branch and target were seen.

@@ -37,6 +37,15 @@ func (d Delta) Empty() bool {
 	return len(d.Insert) == 0 && len(d.Update) == 0 && len(d.Delete) == 0
 }
 
+// written are the rows as the delta leaves them.
+func (d Delta) written() []Row {
+	rows := slices.Clone(d.Insert)
+	for _, e := range d.Update {
+		rows = append(rows, e.After)
+	}
+	return rows
+}
+
 // Inverse is the delta that takes this one back: Swap it without a base, and
 // with Back for a pointer.
 func (d Delta) Inverse() Delta {
@@ -156,74 +165,7 @@ func project(rows []Row, from, to []Column) []Row {
 	return out
 }
 
-// rowIndex finds rows by some of their columns; equal rows are found in order,
-// each once.
-type rowIndex struct {
-	at    []int
-	free  map[string][]int
-	taken []bool
-}
-
-func newRowIndex(at []int, rows []Row) *rowIndex {
-	x := &rowIndex{at: at, free: make(map[string][]int, len(rows)), taken: make([]bool, len(rows))}
-	for i, row := range rows {
-		k := part(at, row)
-		x.free[k] = append(x.free[k], i)
-	}
-	return x
-}
-
-// find returns the number of the next row that matches, -1 if there is none.
-func (x *rowIndex) find(row Row) int {
-	if list := x.free[part(x.at, row)]; len(list) > 0 {
-		return list[0]
-	}
-	return -1
-}
-
-// take is find, and the row is not found again.
-func (x *rowIndex) take(row Row) int {
-	k := part(x.at, row)
-	list := x.free[k]
-	if len(list) == 0 {
-		return -1
-	}
-	x.free[k] = list[1:]
-	x.taken[list[0]] = true
-	return list[0]
-}
-
-// rest are the numbers of the rows that were not taken.
-func (x *rowIndex) rest() []int {
-	var rest []int
-	for i, t := range x.taken {
-		if !t {
-			rest = append(rest, i)
-		}
-	}
-	return rest
-}
-
 // sharedColumns are those of a that b has too.
 func sharedColumns(a, b []Column) []Column {
 	return slices.DeleteFunc(slices.Clone(a), func(c Column) bool { return columnIndex(b, c.Name) < 0 })
-}
-
-// part is a string that two rows share only if they agree in some columns.
-func part(at []int, row Row) string {
-	var b []byte
-	for _, i := range at {
-		b = row[i].appendTo(b)
-	}
-	return string(b)
-}
-
-// same compares two rows in some columns.
-func same(at []int, a, b Row) bool {
-	for _, i := range at {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -62,6 +62,36 @@ func (e *MissingTableError) Hint() string {
 	return "compare the schema of the branch with that of its parent; a new table can take a moment to appear"
 }
 
+// MissingColumnError says that the rows to write hold a value for a column that
+// the history table does not have. Writing the rest would lose it in silence.
+type MissingColumnError struct {
+	Table, Column string
+}
+
+func (e *MissingColumnError) Error() string {
+	return fmt.Sprintf("history table %s has no column %s, and the rows to write have values for it", e.Table, e.Column)
+}
+
+// Hint says where to look.
+func (e *MissingColumnError) Hint() string {
+	return "compare the columns of " + e.Table + " on the branch and on its parent; a new column can take a moment to appear"
+}
+
+// VindexError says that a history table is in a sharded keyspace that does not
+// know where its rows go, so nobody can write to it, the tool no more than pmig.
+type VindexError struct {
+	Table string
+}
+
+func (e *VindexError) Error() string {
+	return fmt.Sprintf("history table %s is in a sharded keyspace and has no primary vindex, so no row can be written to it", e.Table)
+}
+
+// Hint says what to do.
+func (e *VindexError) Hint() string {
+	return "give " + e.Table + " a primary vindex in the VSchema, or keep the history in an unsharded keyspace and name that in the source block: keyspace = \"...\""
+}
+
 // DirtyError says that the history marks a migration as failed half-way.
 type DirtyError struct {
 	Table string

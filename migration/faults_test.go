@@ -125,8 +125,8 @@ func TestSwapGivesUpInTheEnd(t *testing.T) {
 // A server on which a session can't choose the isolation level must have the
 // right one.
 func TestSwapWithoutChoiceOfIsolation(t *testing.T) {
-	asked := []byte("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-	unknown := []byte("SET TRANSACTION ISOLATION LEVEL REPEATABLE MUCH")
+	asked := []byte("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	unknown := []byte("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE MUCH")
 	for level, safe := range map[string]bool{"REPEATABLE-READ": true, "SERIALIZABLE": true, "READ-COMMITTED": false, "READ-UNCOMMITTED": false} {
 		t.Run(level, func(t *testing.T) {
 			p := prepare(t, fixtureOf(t, "laravel"))
@@ -143,6 +143,15 @@ func TestSwapWithoutChoiceOfIsolation(t *testing.T) {
 				equal(t, "rows", table(t, p.production, p.fixture.query), p.fixture.before)
 			}
 		})
+	}
+	// A gate that takes the statement and does nothing is found out.
+	silent := []byte("SET @ignored = 'TRANSACTION ISOLATION, REPEATABLE READ'")[:len(asked)-1]
+	q := prepare(t, fixtureOf(t, "laravel"))
+	b := &breaker{edit: func(p []byte) []byte { return bytes.Replace(p, asked, append(silent, '\''), 1) }}
+	gate := connect(t, name(t, q.production), b.dial(t), func(c *mysql.Config) { c.Params = map[string]string{"tx_isolation": "'READ-COMMITTED'"} })
+	var isolation *migration.IsolationError
+	if _, err := migration.Swap(t.Context(), gate, q.spec, q.base, q.gained, migration.SwapOptions{}); !errors.As(err, &isolation) || isolation.Level != "READ-COMMITTED" {
+		t.Errorf("a gate that ignores the level: %v, want an IsolationError", err)
 	}
 	// Where the session can choose, its default does not matter.
 	p := prepare(t, fixtureOf(t, "laravel"))

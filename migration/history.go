@@ -3,7 +3,6 @@ package migration
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"slices"
 	"strings"
 )
@@ -66,14 +65,18 @@ func (h *History) Digest() string {
 	slices.SortFunc(columns, func(a, b int) int {
 		return strings.Compare(fold(h.Columns[a].Name), fold(h.Columns[b].Name))
 	})
+	names := make([]Value, len(columns))
+	for i, c := range columns {
+		names[i] = Text(fold(h.Columns[c].Name))
+	}
 	sum := sha256.New()
+	var line []byte
 	for _, row := range h.Rows {
-		named := make(Row, 0, 2*len(columns))
-		for _, i := range columns {
-			named = append(named, Text(fold(h.Columns[i].Name)), row[i])
+		line = line[:0]
+		for i, c := range columns {
+			line = row[c].appendTo(names[i].appendTo(line))
 		}
-		io.WriteString(sum, named.fingerprint())
-		sum.Write([]byte{'\n'})
+		sum.Write(append(line, '\n'))
 	}
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
@@ -90,8 +93,8 @@ func (s Spec) keyColumns() []string {
 // columns joined by ":" (with ":" and "\" inside a part escaped).
 func keyer(spec Spec, columns []Column) func(Row) string {
 	places := at(columns, spec.keyColumns())
+	parts := make([]Value, len(spec.keyColumns()))
 	return func(row Row) string {
-		parts := make([]Value, len(places))
 		for i, p := range places {
 			if p >= 0 {
 				parts[i] = row[p]

@@ -1,5 +1,11 @@
 package migration
 
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
+
 // change is what has to be written to a table to bring a delta in. Rows are in
 // the table's columns.
 type change struct {
@@ -23,9 +29,21 @@ func merge(spec Spec, base *History, d Delta, now *History, back bool) (change, 
 	if base == nil {
 		base = now
 	}
+	c, err := mergeShape(spec, base, d, now, back)
+	if column := lostColumn(d, now); err == nil && c.size() > 0 && column != "" {
+		return change{}, &MissingColumnError{Table: now.Table, Column: column}
+	}
+	return c, err
+}
+
+func mergeShape(spec Spec, base *History, d Delta, now *History, back bool) (change, error) {
 	if spec.Shape() == Pointer {
 		return mergePointer(spec, base, d, now, back)
 	}
+	return mergeLog(spec, base, d, now)
+}
+
+func mergeLog(spec Spec, base *History, d Delta, now *History) (change, error) {
 	m := newMerger(spec, base, d, now)
 	m.updates()
 	missing := m.deletes()
@@ -60,11 +78,10 @@ type merger struct {
 	base  []Row     // rows of base, laid out in now's columns
 	pair  []int     // row of base -> the same row in now, -1: gone, -2: gone and explained
 	own   *rowIndex // rows of base by the columns that base, delta and now share
-	keys  map[string]bool
-	place []place          // of each row of now
-	id    []int            // columns of the primary key
-	byID  map[string]int   // rows of now by primary key
-	byKey map[string][]int // rows of now by key
+	keys  *keyIndex // rows of base by key
+	place []place   // of each row of now
+	byID  *rowIndex // rows of now by primary key, nil if there is none
+	byKey *keyIndex // rows of now by key
 	key   func(Row) string
 }
 
@@ -76,23 +93,18 @@ const (
 // newMerger pairs the rows that have not moved. Only columns that both sides
 // have are compared: the deployment may have altered the table.
 func newMerger(spec Spec, base *History, d Delta, now *History) *merger {
-	m := &merger{spec: spec, d: d, now: now, keys: map[string]bool{}, byKey: map[string][]int{}}
+	m := &merger{spec: spec, d: d, now: now, key: keyer(spec, now.Columns)}
 	m.drift = DriftError{Table: now.Table, Columns: columnNames(now.Columns)}
 	m.c.given = sharedColumns(now.Columns, d.Columns)
 	m.base = alignRows(base, now.Columns)
 	m.place = make([]place, len(now.Rows))
-	m.id, m.byID = at(now.Columns, primary(now.Columns)), make(map[string]int, len(now.Rows))
-	m.key = keyer(spec, now.Columns)
-	for j, row := range now.Rows {
-		k := m.key(row)
-		m.byKey[k] = append(m.byKey[k], j)
-		if len(m.id) > 0 {
-			m.byID[part(m.id, row)] = j
-		}
+	m.keys, m.byKey = newKeyIndex(m.base, m.key), newKeyIndex(now.Rows, m.key)
+	if id := at(now.Columns, primary(now.Columns)); len(id) > 0 {
+		m.byID = newRowIndex(id, now.Rows)
 	}
 	index := newRowIndex(at(now.Columns, columnNames(sharedColumns(now.Columns, base.Columns))), now.Rows)
+	m.pair = make([]int, 0, len(m.base))
 	for _, row := range m.base {
-		m.keys[m.key(row)] = true
 		j := index.take(row)
 		if j >= 0 {
 			m.place[j] = paired
@@ -108,7 +120,7 @@ func (m *merger) updates() {
 	given := at(m.now.Columns, columnNames(m.c.given))
 	for _, e := range m.d.Update {
 		before, after := m.row(e.Before), m.row(e.After)
-		done := m.among(m.byKey[m.key(after)], extra, func(r Row) bool { return same(given, r, after) })
+		done := m.among(m.byKey.all(m.key(after)), extra, func(r Row) bool { return same(given, r, after) })
 		switch i := m.own.take(before); {
 		case i >= 0 && m.pair[i] >= 0:
 			j := m.pair[i]
@@ -122,7 +134,7 @@ func (m *merger) updates() {
 			m.pair[i] = goneKnown
 			m.place[done] = explained
 			m.c.already++
-		case i < 0 && m.among(m.byKey[m.key(after)], paired, func(r Row) bool { return same(given, r, after) }) >= 0:
+		case i < 0 && m.among(m.byKey.all(m.key(after)), paired, func(r Row) bool { return same(given, r, after) }) >= 0:
 			m.c.already++
 		case i < 0:
 			m.drift.Changed = append(m.drift.Changed, Edit{Before: before})
@@ -141,7 +153,7 @@ func (m *merger) deletes() (missing []Row) {
 		if i >= 0 {
 			j = m.pair[i]
 		} else {
-			j = m.among(m.byKey[m.key(row)], paired, func(r Row) bool { return same(values, r, row) })
+			j = m.among(m.byKey.all(m.key(row)), paired, func(r Row) bool { return same(values, r, row) })
 		}
 		if j < 0 {
 			missing = append(missing, row)
@@ -160,7 +172,7 @@ func (m *merger) deleted(missing []Row) {
 	for _, row := range missing {
 		i, j := m.own.take(row), m.successor(row)
 		if i < 0 && j < 0 && !m.spec.Tool.repeats {
-			j = m.among(m.byKey[m.key(row)], paired, anyRow)
+			j = m.among(m.byKey.all(m.key(row)), paired, anyRow)
 		}
 		switch {
 		case i < 0 && j >= 0:
@@ -181,7 +193,7 @@ func (m *merger) inserts() {
 	for _, row := range m.d.Insert {
 		row = m.row(row)
 		key := m.key(row)
-		rivals := m.byKey[key]
+		rivals := m.byKey.all(key)
 		itself := func(r Row) bool { return m.ignored(key) || same(values, r, row) }
 		j := m.among(rivals, extra, itself)
 		if j < 0 {
@@ -221,7 +233,7 @@ func (m *merger) others() {
 	for j, row := range m.now.Rows {
 		switch {
 		case m.place[j] != extra:
-		case m.keys[m.key(row)]:
+		case len(m.keys.all(m.key(row))) > 0:
 			m.drift.Added = append(m.drift.Added, row)
 		default:
 			m.c.merged++
@@ -232,12 +244,12 @@ func (m *merger) others() {
 // successor is the unexplained row that stands where another stood: under its
 // primary key, or else under its key. It is -1 if there is none.
 func (m *merger) successor(of Row) int {
-	if len(m.id) > 0 {
-		if j, ok := m.byID[part(m.id, of)]; ok && m.place[j] == extra {
+	if m.byID != nil {
+		if j := m.byID.find(of); j >= 0 && m.place[j] == extra {
 			return j
 		}
 	}
-	return m.among(m.byKey[m.key(of)], extra, anyRow)
+	return m.among(m.byKey.all(m.key(of)), extra, anyRow)
 }
 
 // among is the first of some rows that is at a place and wanted, or -1.
@@ -271,34 +283,51 @@ func (m *merger) ignored(key string) bool {
 // row lays a row of the delta out in the table's columns.
 func (m *merger) row(r Row) Row { return project([]Row{r}, m.d.Columns, m.now.Columns)[0] }
 
-// number keeps the ids that the rows had on the branch where they are free.
-// From the first that is taken on, the server numbers the rest: they would lose
-// their order otherwise.
+// number gives each row the id that it had on the branch or, where others have
+// taken that, the next free one behind the row before it. So the rows keep their
+// order, and every id of the branch is in use afterwards: a platform that copies
+// rows by ids that are missing, now or later, finds none. A row whose id is no
+// number, and those after it, are left to the server.
 func number(now *History, rows []Row) []Row {
-	id := -1
-	for i, c := range now.Columns {
-		if c.AutoIncrement {
-			id = i
-		}
-	}
-	if id < 0 {
+	id := slices.IndexFunc(now.Columns, func(c Column) bool { return c.AutoIncrement })
+	if id < 0 || len(rows) == 0 {
 		return rows
 	}
-	taken := map[Value]bool{}
+	numberOf := func(r Row) (uint64, error) { return strconv.ParseUint(r[id].Text(), 10, 64) }
+	next, err := numberOf(rows[0])
+	taken := map[uint64]bool{}
 	for _, r := range now.Rows {
-		taken[r[id]] = true
+		if n, err := numberOf(r); err == nil && n >= next {
+			taken[n] = true
+		}
 	}
 	out := make([]Row, len(rows))
-	renumber := false
 	for i, r := range rows {
-		renumber = renumber || r[id].IsNull() || taken[r[id]]
-		taken[r[id]] = true
-		out[i] = append(Row(nil), r...)
-		if renumber {
+		out[i] = slices.Clone(r)
+		n, no := numberOf(r)
+		if err = cmp.Or(err, no); err != nil {
 			out[i][id] = Null()
+			continue
+		}
+		for next = max(next, n); taken[next]; next++ {
+		}
+		taken[next] = true
+		if next != n {
+			out[i][id] = Text(strconv.FormatUint(next, 10))
 		}
 	}
 	return out
+}
+
+// lostColumn names a column that a delta has values for and the table has not,
+// "" if there is none.
+func lostColumn(d Delta, now *History) string {
+	for i, c := range d.Columns {
+		if columnIndex(now.Columns, c.Name) < 0 && slices.ContainsFunc(d.written(), func(r Row) bool { return !r[i].IsNull() }) {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 // firstDirty finds a row that marks a migration as failed half-way.

@@ -3,7 +3,6 @@ package migration
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 )
 
@@ -16,13 +15,13 @@ import (
 // It is for branches only: rows that production does not have are deleted. A
 // table that production has and the branch does not is a *MissingTableError.
 func Seed(ctx context.Context, db *sql.DB, spec Spec, h *History) error {
-	there, err := Read(ctx, db, spec)
+	there, err := describe(ctx, db, spec)
 	if err != nil {
 		return err
 	}
 	from := []AuxTable{{Name: h.Table, Exists: h.Exists, Columns: h.Columns, Rows: h.Rows, Policy: SeedPolicy}}
 	from = append(from, h.Aux...)
-	to := []AuxTable{{Name: there.Table, Exists: there.Exists, Columns: there.Columns, Rows: there.Rows}}
+	to := []AuxTable{{Name: there.Table, Exists: there.Exists, Columns: there.Columns}}
 	to = append(to, there.Aux...)
 	for _, source := range from {
 		i := slices.IndexFunc(to, func(t AuxTable) bool { return t.Name == source.Name })
@@ -36,7 +35,8 @@ func Seed(ctx context.Context, db *sql.DB, spec Spec, h *History) error {
 	return nil
 }
 
-// seedTable makes one table equal.
+// seedTable makes one table equal. The target's rows go by page by page; what
+// stays in memory is where they differ.
 func seedTable(ctx context.Context, db *sql.DB, spec Spec, source, target AuxTable) error {
 	if !target.Exists {
 		if source.Exists {
@@ -48,24 +48,22 @@ func seedTable(ctx context.Context, db *sql.DB, spec Spec, source, target AuxTab
 	if err != nil {
 		return err
 	}
-	remove, insert := difference(target, given, want)
-	if len(remove)+len(insert) == 0 {
-		return nil
-	}
-	if err := deleteRows(ctx, db, spec, target.Name, target.Columns, remove); err != nil {
-		return fmt.Errorf("seeding %s: %w", target.Name, err)
-	}
-	if err := insertRows(ctx, db, spec, target.Name, target.Columns, given, insert); err != nil {
-		return fmt.Errorf("seeding %s: %w", target.Name, err)
-	}
-	// The server may have stored something else than it was given.
-	if target.Rows, err = readRows(ctx, db, spec, target.Name, target.Columns, false); err != nil {
+	remove, insert, err := difference(ctx, db, spec, target, given, want)
+	if err != nil || len(remove)+len(insert) == 0 {
 		return err
 	}
-	if remove, insert = difference(target, given, want); len(remove)+len(insert) > 0 {
-		return &DriftError{Table: target.Name, Columns: columnNames(target.Columns), Added: remove, Removed: insert}
+	if err := deleteRows(ctx, db, spec, target.Name, target.Columns, remove); err != nil {
+		return writeError(target.Name, err)
 	}
-	return nil
+	if err := insertRows(ctx, db, spec, target.Name, target.Columns, given, insert); err != nil {
+		return writeError(target.Name, err)
+	}
+	// The server may have stored something else than it was given.
+	remove, insert, err = difference(ctx, db, spec, target, given, want)
+	if err == nil && len(remove)+len(insert) > 0 {
+		err = &DriftError{Table: target.Name, Columns: columnNames(target.Columns), Added: remove, Removed: insert}
+	}
+	return err
 }
 
 // seedRows are the rows that a table shall have, in its columns, and the columns
@@ -91,15 +89,17 @@ func seedRows(spec Spec, source, target AuxTable) ([]Row, []Column, error) {
 
 // difference is what to delete from a table and what to insert to make it hold
 // exactly the wanted rows, looking at the given columns.
-func difference(table AuxTable, given []Column, want []Row) (remove, insert []Row) {
-	index := newRowIndex(at(table.Columns, columnNames(given)), table.Rows)
-	for _, row := range want {
-		if index.take(row) < 0 {
-			insert = append(insert, row)
+func difference(ctx context.Context, db Queryer, spec Spec, table AuxTable, given []Column, want []Row) (remove, insert []Row, err error) {
+	index := newRowIndex(at(table.Columns, columnNames(given)), want)
+	err = eachPage(ctx, db, spec, table.Name, table.Columns, false, func(page []Row) {
+		for _, row := range page {
+			if index.take(row) < 0 {
+				remove = append(remove, row)
+			}
 		}
-	}
+	})
 	for _, i := range index.rest() {
-		remove = append(remove, table.Rows[i])
+		insert = append(insert, want[i])
 	}
-	return remove, insert
+	return remove, insert, err
 }

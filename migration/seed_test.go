@@ -1,11 +1,16 @@
 package migration_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
+	"sync/atomic"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/pmig/pmig/migration"
 )
@@ -127,7 +132,7 @@ func TestManyRows(t *testing.T) {
 	if err := migration.Seed(t.Context(), branch, spec, base); err != nil {
 		t.Fatal(err)
 	}
-	if n := writes(t, branch) - before; n > rows/1000+1 {
+	if n := writes(t, branch) - before; n > rows/10_000+2 {
 		t.Errorf("seeding took %d statements", n)
 	}
 	exec(t, branch, "INSERT INTO knex_migrations (name, batch, migration_time) VALUES ('new.js', 9, '2024-06-01')")
@@ -141,4 +146,45 @@ func TestManyRows(t *testing.T) {
 	if n := scalar(t, production, "SELECT count(*) FROM knex_migrations"); n != strconv.Itoa(rows+1) {
 		t.Errorf("%s rows", n)
 	}
+}
+
+// Rows as long as a tool that keeps whole scripts writes them: no packet comes
+// near the limits of servers and gates.
+func TestLongRows(t *testing.T) {
+	const rows, length = 250, 100_000
+	spec := migration.Spec{Tool: tool(t, "custom"), Table: "h", Custom: &migration.Custom{Key: []string{"id"}, File: "x"}}
+	for _, interpolate := range []bool{false, true} {
+		production, branch := database(t), database(t)
+		exec(t, production, "CREATE TABLE h (id int primary key, script longtext)",
+			fmt.Sprintf("INSERT INTO h SELECT seq, repeat(seq %% 10, %d) FROM seq_1_to_%d", length, rows))
+		exec(t, branch, "CREATE TABLE h (id int primary key, script longtext)")
+		base := read(t, production, spec)
+		var longest atomic.Int64
+		db := connect(t, name(t, branch), func(c *mysql.Config) {
+			c.InterpolateParams = interpolate
+			network, address := c.Net, c.Addr
+			c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, address)
+				return watched{conn, &longest}, err
+			}
+		})
+		if err := migration.Seed(t.Context(), db, spec, base); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "digest", read(t, branch, spec).Digest(), base.Digest())
+		if n := longest.Load(); n < length || n > 2<<20 {
+			t.Errorf("the longest packet has %d bytes", n)
+		}
+	}
+}
+
+// watched keeps the length of the longest packet that a client sends.
+type watched struct {
+	net.Conn
+	longest *atomic.Int64
+}
+
+func (c watched) Write(p []byte) (int, error) {
+	c.longest.Store(max(c.longest.Load(), int64(len(p))))
+	return c.Conn.Write(p)
 }

@@ -14,8 +14,8 @@ type SwapOptions struct {
 	// rows locked and written; an error rolls everything back and is returned as
 	// it is. It is not called when there is nothing to write.
 	Confirm func(context.Context) error
-	// TableWait is how long to wait for a table that the deployment creates;
-	// zero means two minutes, less than zero not at all.
+	// TableWait is how long to wait for a table that the deployment creates, or a
+	// column that it adds; zero means two minutes, less than zero not at all.
 	TableWait time.Duration
 	// Attempts bounds how often the transaction is started over after a
 	// deadlock, a lock timeout or a lost connection; zero means 8.
@@ -40,7 +40,8 @@ type SwapResult struct {
 // be those of base (the history the run started from), and then exactly the
 // delta is written. What is already there is left; rows of others with other
 // keys in a log are merged; anything else is a *DriftError and nothing is
-// written. A pointer that is at or beyond the delta's is done, one before it is
+// written. A value for a column that the table does not have is a
+// *MissingColumnError. A pointer that is at or beyond the delta's is done, one before it is
 // advanced, a dirty one is a *DirtyError, and none goes back.
 //
 // Without a base (nil: what the run started from is not known any more) the rows
@@ -66,13 +67,12 @@ func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, op
 	wait, pause := 250*time.Millisecond, 50*time.Millisecond
 	for attempt := 1; ; attempt++ {
 		result, err := swapOnce(ctx, db, spec, base, d, opt)
-		var missing *MissingTableError
 		switch {
 		case err == nil:
 			return result, nil
 		case ctx.Err() != nil:
 			return SwapResult{}, errors.Join(context.Cause(ctx), err)
-		case errors.As(err, &missing) && (d.Creates || base != nil && !base.Exists) && time.Until(deadline) > 0:
+		case arriving(err, base, d) && time.Until(deadline) > 0:
 			// Live on PlanetScale does not mean seen by every gate and tablet.
 			attempt--
 			if err := sleep(ctx, min(wait, time.Until(deadline))); err != nil {
@@ -94,6 +94,22 @@ func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, op
 	}
 }
 
+// arriving reports whether an error says that something is not there which this
+// deployment brings: the table, or a column of it.
+func arriving(err error, base *History, d Delta) bool {
+	var column *MissingColumnError
+	switch {
+	case isAny[*MissingTableError](err):
+		return d.Creates || base != nil && !base.Exists
+	case errors.As(err, &column):
+		return d.Creates || base == nil || columnIndex(base.Columns, column.Column) < 0
+	case isUnknownColumn(err):
+		// The server lists the column and a gate does not know it yet.
+		return d.Creates || base != nil && len(sharedColumns(d.Columns, base.Columns)) < len(d.Columns)
+	}
+	return false
+}
+
 // confirmError keeps a refusal by the caller apart from errors of the database.
 type confirmError struct{ err error }
 
@@ -101,10 +117,11 @@ func (e *confirmError) Error() string { return e.err.Error() }
 
 // swapOnce is one transaction, from the read to the commit.
 func swapOnce(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, opt SwapOptions) (SwapResult, error) {
-	tx, err := beginRepeatable(ctx, db)
+	tx, release, err := begin(ctx, db)
 	if err != nil {
 		return SwapResult{}, fmt.Errorf("history table %s: %w", d.Table, err)
 	}
+	defer release()
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
 	now, err := readLocked(ctx, tx, spec)
 	if err != nil {
@@ -119,7 +136,7 @@ func swapOnce(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta
 		return result, nil
 	}
 	if err := write(ctx, tx, spec, now, c); err != nil {
-		return SwapResult{}, fmt.Errorf("writing history table %s: %w", now.Table, err)
+		return SwapResult{}, writeError(now.Table, err)
 	}
 	if opt.Confirm != nil {
 		if err := opt.Confirm(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -304,75 +303,42 @@ func TestSwapConfirms(t *testing.T) {
 	}})
 }
 
-// A history table that the deployment creates may show up late.
-func TestSwapWaitsForTheTable(t *testing.T) {
-	f := fixtureOf(t, "dbmate")
-	spec := f.spec(t)
-	production, branch := database(t), database(t)
-	exec(t, branch, f.create...)
-	none := read(t, branch, spec)
-	none.Exists, none.Columns = false, nil
-	exec(t, branch, f.applied...)
-	gained, err := migration.Gained(spec, none, read(t, branch, spec))
-	if err != nil {
-		t.Fatal(err)
-	}
-	created := make(chan error, 1)
-	go func() {
-		time.Sleep(400 * time.Millisecond)
-		_, err := production.Exec(f.create[0])
-		created <- err
-	}()
-	result, err := migration.Swap(t.Context(), production, spec, none, gained, migration.SwapOptions{})
-	if err := errors.Join(err, <-created); err != nil {
-		t.Fatal(err)
-	}
-	if result.Written != 3 {
-		t.Errorf("%+v", result)
-	}
-
-	exec(t, production, "DROP TABLE schema_migrations")
-	start := time.Now()
-	var missing *migration.MissingTableError
-	if _, err := migration.Swap(t.Context(), production, spec, none, gained, migration.SwapOptions{TableWait: 300 * time.Millisecond}); !errors.As(err, &missing) {
-		t.Errorf("got %v, want a MissingTableError", err)
-	}
-	if d := time.Since(start); d < 300*time.Millisecond || d > 5*time.Second {
-		t.Errorf("waited %v", d)
-	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("told to stop"))
-	defer cancel()
-	if _, err := migration.Swap(ctx, production, spec, none, gained, migration.SwapOptions{}); err == nil || !strings.Contains(err.Error(), "told to stop") {
-		t.Errorf("interrupted: %v", err)
-	}
-	// A table that was there at the start does not come back.
-	none.Exists, gained.Creates = true, false
-	start = time.Now()
-	if _, err := migration.Swap(t.Context(), production, spec, none, gained, migration.SwapOptions{}); !errors.As(err, &missing) || time.Since(start) > time.Second {
-		t.Errorf("got %v after %v", err, time.Since(start))
-	}
-}
-
-// The deployment may have altered the history table, or not yet.
-func TestSwapWritesSharedColumns(t *testing.T) {
-	p := prepare(t, fixtureOf(t, "laravel"))
-	exec(t, p.production, "ALTER TABLE migrations ADD COLUMN note varchar(20) NOT NULL DEFAULT 'none' FIRST")
-	swap(t, p.production, p.spec, p.base, p.gained, migration.SwapOptions{})
-	equal(t, "rows", table(t, p.production, "SELECT note, migration FROM migrations WHERE id = 3"), []string{"none 2024_01_01_000000_create_notes_table"})
-
-	// The tool adds a column on the branch and fills it, as some do when they are
-	// upgraded.
-	f := fixtureOf(t, "laravel")
-	f.run = append([]string{"ALTER TABLE migrations ADD COLUMN took int", "UPDATE migrations SET took = id * 10 WHERE id = 2"}, f.run...)
-	p = prepare(t, f)
-	if len(p.gained.Update) != 1 || len(p.gained.Insert) != 1 {
-		t.Fatalf("gained %+v", p.gained)
-	}
-	exec(t, p.production, "ALTER TABLE migrations ADD COLUMN took int")
-	swap(t, p.production, p.spec, p.base, p.gained, migration.SwapOptions{})
-	equal(t, "rows", table(t, p.production, "SELECT id, took FROM migrations ORDER BY id"), []string{"1 NULL", "2 20", "3 NULL"})
-	if r := swap(t, p.production, p.spec, p.base, p.gained, migration.SwapOptions{}); r.Written != 0 || r.AlreadyThere != 2 {
-		t.Errorf("again: %+v", r)
+// The rows keep the ids of the branch where they are free, and their order in
+// any case; a copy by missing ids that comes later finds nothing to do.
+func TestSwapKeepsIDs(t *testing.T) {
+	insert := "INSERT INTO migrations (id, name) VALUES "
+	for _, tc := range []struct {
+		name   string
+		others string
+		want   []string // id and name of the new rows
+	}{
+		{"all are free", "", []string{"4 n1", "5 n2", "9 n3"}},
+		{"the first is taken", insert + "(4, 'x')", []string{"4 x", "5 n1", "6 n2", "9 n3"}},
+		{"the second is taken", insert + "(5, 'x')", []string{"4 n1", "5 x", "6 n2", "9 n3"}},
+		{"a run is taken", insert + "(4, 'x1'), (5, 'x2'), (6, 'x3'), (7, 'x4'), (8, 'x5')",
+			[]string{"4 x1", "5 x2", "6 x3", "7 x4", "8 x5", "9 n1", "10 n2", "11 n3"}},
+		{"others are far ahead", insert + "(100, 'x')", []string{"4 n1", "5 n2", "9 n3", "100 x"}},
+		{"a copy has done the second", insert + "(5, 'n2')", []string{"4 n1", "5 n2", "9 n3"}},
+		{"a copy has done the second by another id", insert + "(7, 'n2')", []string{"4 n1", "7 n2", "9 n3"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := fixtureOf(t, "knex")
+			f.run = []string{insert + "(4, 'n1'), (5, 'n2'), (9, 'n3')"}
+			p := prepare(t, f)
+			if tc.others != "" {
+				exec(t, p.production, tc.others)
+			}
+			swap(t, p.production, p.spec, p.base, p.gained, migration.SwapOptions{})
+			equal(t, "rows", table(t, p.production, "SELECT id, name FROM migrations WHERE id > 3 ORDER BY id"), tc.want)
+			if tc.name != "a copy has done the second by another id" {
+				exec(t, p.production, "INSERT IGNORE INTO migrations (id, name) VALUES (4, 'n1'), (5, 'n2'), (9, 'n3')")
+				equal(t, "rows after a copy", table(t, p.production, "SELECT id, name FROM migrations WHERE id > 3 ORDER BY id"), tc.want)
+			}
+			exec(t, p.production, "INSERT INTO migrations (name) VALUES ('next')")
+			if last := scalar(t, p.production, "SELECT name FROM migrations ORDER BY id DESC LIMIT 1"); last != "next" {
+				t.Errorf("the tool's next row sorts before %s", last)
+			}
+		})
 	}
 }
 

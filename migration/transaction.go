@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"slices"
 	"strings"
@@ -11,33 +12,48 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// beginRepeatable opens a transaction at REPEATABLE READ. Anything lower takes
-// no gap locks, and on an empty table two writers would both get in. A server
-// that does not let a session choose (a gate in front of MariaDB does not) must
-// have it already.
-func beginRepeatable(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
-	var refused *mysql.MySQLError
-	if err == nil || !errors.As(err, &refused) {
-		return tx, err
+// begin opens a transaction in which a compare-and-swap is safe, and proves it:
+// anything below REPEATABLE READ takes no gap locks, and on an empty table two
+// writers would both get in. The level is asked for and then read back, because
+// a gate in front of the server may refuse the statement, or take it and do
+// nothing; only what the session says afterwards counts.
+//
+// The connection is of its own and thrown away by release: a session whose
+// settings were changed holds a server connection of Vitess for itself.
+func begin(ctx context.Context, db *sql.DB) (tx *sql.Tx, release func(), err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	if tx, err = db.BeginTx(ctx, nil); err != nil {
-		return nil, err
+	release = func() {
+		// Both errors say what this is for: that the connection is gone.
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		_ = conn.Close()
+	}
+	_, err = conn.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	if err == nil || isAny[*mysql.MySQLError](err) {
+		tx, err = conn.BeginTx(ctx, nil)
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
 	}
 	level, err := isolation(ctx, tx)
 	if err == nil && level != "REPEATABLE-READ" && level != "SERIALIZABLE" {
 		err = &IsolationError{Level: level}
 	}
 	if err != nil {
-		return nil, errors.Join(err, tx.Rollback())
+		_ = tx.Rollback()
+		release()
+		return nil, nil, err
 	}
-	return tx, nil
+	return tx, release, nil
 }
 
-// isolation asks for the level in a form that MySQL, MariaDB and Vitess all
-// answer; they disagree about the variable's name.
+// isolation asks for the session's level in a form that MySQL, MariaDB and
+// Vitess all answer; they disagree about the variable's name.
 func isolation(ctx context.Context, db Queryer) (string, error) {
-	rows, err := db.QueryContext(ctx, "SHOW VARIABLES LIKE 't%x_isolation'")
+	rows, err := db.QueryContext(ctx, "SHOW VARIABLES LIKE 't%isolation'")
 	if err != nil {
 		return "", err
 	}
@@ -60,6 +76,7 @@ var transientNumbers = []uint16{
 	1213,       // deadlock
 	1317,       // Vitess: the transaction took too long, or its tablet went away
 	1053,       // server shutdown in progress
+	1203,       // Vitess: no connection free in a pool
 	1105,       // Vitess: no healthy primary at the moment, among other things
 	1290,       // the server is read-only: a failover
 	1836,       // the same, in words of its own
@@ -73,7 +90,7 @@ func transient(err error) bool {
 	var m *mysql.MySQLError
 	switch {
 	case isAny[*confirmError](err), isAny[*DriftError](err), isAny[*DirtyError](err), isAny[*BackwardError](err),
-		isAny[*ShapeError](err), isAny[*MissingTableError](err), isAny[*IsolationError](err), isAny[*valueError](err):
+		isAny[*ShapeError](err), isAny[*MissingTableError](err), isAny[*MissingColumnError](err), isAny[*VindexError](err), isAny[*IsolationError](err), isAny[*valueError](err):
 		return false
 	case errors.As(err, &m):
 		return slices.Contains(transientNumbers, m.Number)

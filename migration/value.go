@@ -100,19 +100,6 @@ type Row []Value
 // Equal reports whether two rows hold the same values.
 func (r Row) Equal(o Row) bool { return slices.Equal(r, o) }
 
-// fingerprint is a string that two rows share only if they are equal.
-func (r Row) fingerprint() string {
-	size := 0
-	for _, v := range r {
-		size += len(v.bytes) + 8
-	}
-	b := make([]byte, 0, size)
-	for _, v := range r {
-		b = v.appendTo(b)
-	}
-	return string(b)
-}
-
 // appendTo appends the value so that it can't run into the next one.
 func (v Value) appendTo(b []byte) []byte {
 	if !v.set {

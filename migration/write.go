@@ -3,20 +3,37 @@ package migration
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // Bounds of one statement: PlanetScale and MySQL both cap the packet, and a
 // prepared statement takes at most 65,535 values.
 const (
-	statementRows   = 1000
+	statementRows   = 10_000
 	statementBytes  = 1 << 20
-	statementValues = 60000
+	statementValues = 60_000
+	statementKeys   = 1000
 )
 
 // execer runs a statement; *sql.DB and *sql.Tx do.
 type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// writeError names what a refused write means, where that is known.
+func writeError(table string, err error) error {
+	var e *mysql.MySQLError
+	switch {
+	case isMissingTable(err):
+		return &MissingTableError{Table: table}
+	case errors.As(err, &e) && (e.Number == 1173 || strings.HasPrefix(e.Message, "VT09001")):
+		return &VindexError{Table: table}
+	}
+	return fmt.Errorf("writing history table %s: %w", table, err)
 }
 
 // write carries a change out, statement by statement.
@@ -75,15 +92,14 @@ func insertColumns(ctx context.Context, db execer, spec Spec, table string, colu
 	}
 	head := "INSERT INTO " + tableName(spec, table) + " (" + strings.Join(names, ", ") + ") VALUES "
 	marks := "(" + strings.Repeat("?, ", len(given)-1) + "?)"
+	var args []any
 	for len(rows) > 0 {
-		var args []any
-		n, size := 0, 0
-		for n < len(rows) && n < statementRows && size < statementBytes && len(args)+len(given) <= statementValues {
+		args = args[:0]
+		n := atOnce(rows, source)
+		for _, row := range rows[:n] {
 			for i, s := range source {
-				args = append(args, given[i].argument(rows[n][s]))
-				size += len(rows[n][s].bytes) + 8
+				args = append(args, given[i].argument(row[s]))
 			}
-			n++
 		}
 		query := head + strings.Repeat(marks+", ", n-1) + marks
 		if _, err := db.ExecContext(ctx, query, args...); err != nil {
@@ -92,6 +108,20 @@ func insertColumns(ctx context.Context, db execer, spec Spec, table string, colu
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// atOnce is how many of the rows go into one statement: at least one.
+func atOnce(rows []Row, columns []int) int {
+	most, size := min(len(rows), statementRows, max(statementValues/len(columns), 1)), 0
+	for n, row := range rows[:most] {
+		for _, c := range columns {
+			size += len(row[c].bytes) + 8
+		}
+		if size > statementBytes && n > 0 {
+			return n
+		}
+	}
+	return most
 }
 
 // updateRow gives one row, found by its key, new values.
@@ -113,7 +143,7 @@ func updateRow(ctx context.Context, db execer, spec Spec, now *History, given []
 func deleteRows(ctx context.Context, db execer, spec Spec, table string, columns []Column, rows []Row) error {
 	keys := 1
 	if p := len(primary(columns)); p == 1 {
-		keys = statementRows
+		keys = statementKeys
 	}
 	for len(rows) > 0 {
 		n := min(keys, len(rows))
