@@ -28,12 +28,18 @@ type Config struct {
 
 // State says where the journal of a run is kept.
 type State struct {
-	Kind string // StateFile
-	Path string // absolute folder
+	Kind string // StateFile or StateDatabase
+	Path string // absolute folder; for StateDatabase the default one, for what concerns this machine alone
+	// URL is the MySQL database of StateDatabase; "" is, for each database, the migrated one itself.
+	URL         Secret
+	TablePrefix string // of StateDatabase: what its tables' names begin with
 }
 
-// StateFile keeps the journal in a folder on this machine.
-const StateFile = "file"
+// The values of State.Kind.
+const (
+	StateFile     = "file"     // a folder on this machine
+	StateDatabase = "database" // two tables that machines can share
+)
 
 // The values of Platform.Kind.
 const (

@@ -70,8 +70,8 @@ func (l *loader) file(body *hclsyntax.Body) {
 	l.settings(l.once(c.blocks["pmig"]))
 	l.variables(c.blocks["variable"])
 	l.locals(c.blocks["locals"])
-	l.state(l.once(c.blocks["state"]))
 	l.platform(l.once(c.blocks["platform"]))
+	l.state(l.once(c.blocks["state"]))
 	l.databases(c.blocks["database"])
 }
 

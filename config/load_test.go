@@ -388,3 +388,34 @@ func TestLoadNothing(t *testing.T) {
 		t.Errorf("%v", diags)
 	}
 }
+
+func TestDatabaseState(t *testing.T) {
+	const rest = `
+platform "planetscale" { organization = "acme" }
+database "shop" {
+  source "golang-migrate" { path = "migrations" }
+}`
+	const url = "mysql://root:hunter2@db.example.com/state"
+	tests := []struct {
+		name, block string
+		o           config.Options
+		want        config.State
+	}{
+		{"in the migrated database", `state "database" {}`, config.Options{}, config.State{Kind: "database", TablePrefix: "pmig_"}},
+		{"by url", `state "database" { url = env.STATE_URL }`, config.Options{Environ: map[string]string{"STATE_URL": url}},
+			config.State{Kind: "database", URL: url, TablePrefix: "pmig_"}},
+		{"by url, perhaps", `state "database" { url = try(env.STATE_URL, null) }`, config.Options{}, config.State{Kind: "database", TablePrefix: "pmig_"}},
+		{"another prefix", `state "database" { table_prefix = "ops_" }`, config.Options{}, config.State{Kind: "database", TablePrefix: "ops_"}},
+		{"checked without the environment", `state "database" { url = env.STATE_URL }`, config.Options{Validate: true}, config.State{Kind: "database", TablePrefix: "pmig_"}},
+		{"the emulator's own", `state "database" { url = env.STATE_URL }`, config.Options{Platform: "embedded"}, config.State{Kind: "file", TablePrefix: "pmig_"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := mustLoad(t, test.block+rest, test.o)
+			test.want.Path = filepath.Join(c.Dir, ".pmig")
+			if c.State != test.want {
+				t.Errorf("State = %+v, want %+v", c.State, test.want)
+			}
+		})
+	}
+}

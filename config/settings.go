@@ -9,15 +9,11 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// DefaultStatePath is where the journal is kept unless the file says otherwise, relative to the file.
-const DefaultStatePath = ".pmig"
-
 // defaultData is where platform "embedded" keeps its data, relative to the file.
 const defaultData = ".pmig/embedded"
 
 var (
 	settingsShape    = shape{in: "In a pmig block", attrs: []string{"required_version"}}
-	stateShape       = shape{in: `In a state "file" block`, attrs: []string{"path"}}
 	planetscaleShape = shape{in: `In a platform "planetscale" block`, attrs: []string{"organization"}}
 	embeddedShape    = shape{in: `In a platform "embedded" block`, attrs: []string{"data", "engine"}}
 )
@@ -49,21 +45,6 @@ func (l *loader) settings(b *hclsyntax.Block) {
 func sentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:]
-}
-
-// state decodes the state block.
-func (l *loader) state(b *hclsyntax.Block) {
-	l.cfg.State = State{Kind: StateFile, Path: l.below(DefaultStatePath)}
-	if b == nil {
-		return
-	}
-	if kind := b.Labels[0]; kind != StateFile {
-		l.report(&b.LabelRanges[0], "Unknown state", fmt.Sprintf("There is no state %q.", kind)+choice(kind, []string{StateFile}))
-		return
-	}
-	if path, ok := l.scope.filled(l.open(b.Body, stateShape).attrs["path"]); ok {
-		l.cfg.State.Path = l.below(path)
-	}
 }
 
 // platform decodes the platform block, or what stands in its place.

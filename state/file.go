@@ -2,8 +2,6 @@ package state
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,7 +37,7 @@ func (s *FileStore) Load(k Key) (*Document, error) {
 		return nil, err
 	}
 	if d.Key != k {
-		return nil, &DamagedError{Path: s.Path(k), Err: fmt.Errorf("it is about %s", d.Key)}
+		return nil, &DamagedError{Where: Where{Path: s.Path(k)}, Err: fmt.Errorf("it is about %s", d.Key)}
 	}
 	return d, nil
 }
@@ -70,15 +68,10 @@ func (s *FileStore) Save(d *Document) error {
 		stored = old.Serial
 	}
 	if stored != d.Serial {
-		return &StaleError{Path: path, Have: d.Serial, Stored: stored}
+		return &StaleError{Where: Where{Path: path}, Have: d.Serial, Stored: stored}
 	}
 
-	next := *d
-	next.FormatVersion, next.WrittenBy, next.Serial = FormatVersion, s.version, d.Serial+1
-	if next.Records == nil {
-		next.Records = []Record{}
-	}
-	text, err := encode(&next)
+	next, text, err := d.next(s.version, stored)
 	if err != nil {
 		return err
 	}
@@ -151,9 +144,8 @@ const suffix = ".json"
 
 // Path is the file of the key: readable as far as file names allow, and exact through the hash of the whole key.
 func (s *FileStore) Path(k Key) string {
-	sum := sha256.Sum256([]byte(k.Address + "\x00" + k.Organization + "\x00" + k.Database + "\x00" + k.Target))
 	name := strings.Join([]string{host(k.Address), plain(k.Organization), plain(k.Database), plain(k.Target)}, "_")
-	return filepath.Join(s.dir, name+"_"+hex.EncodeToString(sum[:4])+suffix)
+	return filepath.Join(s.dir, name+"_"+id(k)[:8]+suffix)
 }
 
 func host(address string) string {
@@ -204,5 +196,5 @@ func load(path string) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the state: %w", err)
 	}
-	return decode(path, text)
+	return decode(Where{Path: path}, text)
 }

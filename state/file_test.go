@@ -105,54 +105,10 @@ func TestFormatVersionComesFirst(t *testing.T) {
 	}
 }
 
-func TestSaveComparesSerials(t *testing.T) {
-	dir := t.TempDir()
-	store := state.NewFileStore(dir, "0.1.0")
-	if err := store.Save(document()); err != nil {
-		t.Fatal(err)
-	}
-	mine, _ := store.Load(key)
-	theirs, _ := store.Load(key)
-	if err := store.Save(theirs); err != nil {
-		t.Fatal(err)
-	}
-	var stale *state.StaleError
-	if err := store.Save(mine); !errors.As(err, &stale) || stale.Have != 1 || stale.Stored != 2 || stale.Hint() == "" {
-		t.Errorf("the second of two: %v", err)
-	}
-	if err := store.Save(document()); !errors.As(err, &stale) {
-		t.Errorf("a new document over an old one: %v", err)
-	}
-	if err := store.Remove(key); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Save(theirs); !errors.As(err, &stale) || stale.Stored != 0 {
-		t.Errorf("over one that is gone: %v", err)
-	}
-	if err := store.Remove(key); err != nil {
-		t.Errorf("removing what is not there: %v", err)
-	}
-	if theirs.Serial != 2 || mine.Serial != 1 {
-		t.Error("a save that failed changed the document")
-	}
-}
-
 func TestEveryKeyHasItsDocument(t *testing.T) {
 	dir := t.TempDir()
 	store := state.NewFileStore(dir, "0.1.0")
-	long := strings.Repeat("x", 300)
-	keys := []state.Key{
-		key,
-		{Address: "http://127.0.0.1:8080/", Organization: "acme", Database: "shop", Target: "main"},
-		{Address: key.Address, Organization: "Acme", Database: "shop", Target: "main"},
-		{Address: key.Address, Organization: "acme", Database: "shop-main", Target: ""},
-		{Address: key.Address, Organization: "acme", Database: "shop", Target: "../../../etc/passwd"},
-		{Address: key.Address, Organization: "acme", Database: "shop", Target: `a\b:c*d?"<>|`},
-		{Address: key.Address, Organization: "..", Database: ".", Target: "日本語"},
-		{Address: "%zz", Organization: "acme", Database: long, Target: long},
-		{Address: "%zz", Organization: "acme", Database: long, Target: long + "y"},
-		{Address: key.Address, Organization: "acme", Database: "sho", Target: "pmain"},
-	}
+	keys := manyKeys()
 	for i, k := range keys {
 		d := &state.Document{Key: k, Run: json.RawMessage(fmt.Sprint(i))}
 		if err := store.Save(d); err != nil {
@@ -180,104 +136,6 @@ func TestEveryKeyHasItsDocument(t *testing.T) {
 	}
 	if name := filepath.Base(store.Path(key)); !strings.HasPrefix(name, "api.planetscale.com_acme_shop_main_") {
 		t.Errorf("file name %q says too little", name)
-	}
-}
-
-// Whatever is left of a file, it is told from one that is not there, from a newer one and from one that is fine.
-func TestCutAtEveryByte(t *testing.T) {
-	dir := t.TempDir()
-	store := state.NewFileStore(dir, "0.1.0")
-	if err := store.Save(document()); err != nil {
-		t.Fatal(err)
-	}
-	path := only(t, dir)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := 0; n < len(whole)-1; n++ {
-		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		d, err := store.Load(key)
-		var damaged *state.DamagedError
-		if !errors.As(err, &damaged) || damaged.Path != path || !strings.Contains(damaged.Hint(), path) {
-			t.Fatalf("cut after %d bytes: %v, %v", n, d, err)
-		}
-		if err := store.Save(document()); !errors.As(err, &damaged) {
-			t.Fatalf("a damaged file is written over: %v", err)
-		}
-	}
-	if err := os.WriteFile(path, whole[:len(whole)-1], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Load(key); err != nil {
-		t.Errorf("only the last newline is missing: %v", err)
-	}
-}
-
-func TestWhatIsWrongWithAFile(t *testing.T) {
-	good := `"written_by":"0.1.0","serial":3,"key":{"address":"https://api.planetscale.com/","organization":"acme","database":"shop","target":"main"},"records":[]`
-	tests := []struct {
-		name, text string
-		want       string // damaged, format or fine
-		message    string
-	}{
-		{"fine", `{"format_version":1,` + good + `}`, "fine", ""},
-		{"members that this version does not know", `{"format_version":1,"mood":"good",` + good + `}`, "fine", ""},
-		{"empty", "", "damaged", "empty"},
-		{"blank", " \n", "damaged", "empty"},
-		{"zeroes", "\x00\x00\x00\x00", "damaged", "not a state document"},
-		{"no JSON", "hello", "damaged", "not a state document"},
-		{"two values", `{"format_version":1,` + good + `}{}`, "damaged", "not a state document"},
-		{"a list", `[1]`, "damaged", "not a state document"},
-		{"null", `null`, "damaged", "format_version"},
-		{"no version", `{` + good + `}`, "damaged", "format_version"},
-		{"no serial", `{"format_version":1,"key":{"target":"main"}}`, "damaged", "serial"},
-		{"no key", `{"format_version":1,"serial":1}`, "damaged", "key"},
-		{"another's", `{"format_version":1,` + strings.Replace(good, "shop", "other", 1) + `}`, "damaged", "acme/other"},
-		{"wrong type", `{"format_version":1,` + strings.Replace(good, `"serial":3`, `"serial":"three"`, 1) + `}`, "damaged", "not a state document"},
-		{"newer", `{"format_version":2,"written_by":"0.9.3","serial":"in words now"}`, "format", "0.9.3"},
-		{"newer, by nobody", `{"format_version":2,"written_by":{"version":"0.9"}}`, "format", "unknown version"},
-		{"older than all", `{"format_version":0,"written_by":"0.0.1"}`, "format", "0.0.1"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			store := state.NewFileStore(t.TempDir(), "0.1.0")
-			if err := os.WriteFile(store.Path(key), []byte(test.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			d, err := store.Load(key)
-			var damaged *state.DamagedError
-			var format *state.FormatError
-			got := "fine"
-			switch {
-			case errors.As(err, &damaged):
-				got = "damaged"
-			case errors.As(err, &format):
-				got = "format"
-			case err != nil:
-				got = err.Error()
-			case d.Serial != 3:
-				got = "something else"
-			}
-			if got != test.want || err != nil && !strings.Contains(err.Error(), test.message) {
-				t.Errorf("it is %s: %v", got, err)
-			}
-			if hint, ok := err.(interface{ Hint() string }); err != nil && (!ok || hint.Hint() == "") {
-				t.Errorf("%v has no hint", err)
-			}
-			docs, err := store.List()
-			if (test.want == "fine") != (err == nil) && test.name != "another's" || len(docs) > 1 {
-				t.Errorf("list: %v, %v", docs, err)
-			}
-		})
-	}
-	var format *state.FormatError
-	store := state.NewFileStore(t.TempDir(), "0.1.0")
-	os.WriteFile(store.Path(key), []byte(`{"format_version":7,"written_by":"1.4.0"}`), 0o600)
-	if _, err := store.Load(key); !errors.As(err, &format) || format.Hint() != "use pmig 1.4.0 or newer" {
-		t.Errorf("%v", err)
 	}
 }
 
@@ -326,26 +184,93 @@ func TestUnwritableFolder(t *testing.T) {
 	}
 }
 
-func TestSaveRefusesWhatItCouldNotRead(t *testing.T) {
-	store := state.NewFileStore(t.TempDir(), "0.1.0")
-	if err := store.Save(&state.Document{}); err == nil {
-		t.Error("a document without a key was saved")
+// manyKeys are keys that differ in little, and one that no file name can hold.
+func manyKeys() []state.Key {
+	long := strings.Repeat("x", 300)
+	return []state.Key{
+		key,
+		{Address: "http://127.0.0.1:8080/", Organization: "acme", Database: "shop", Target: "main"},
+		{Address: key.Address, Organization: "Acme", Database: "shop", Target: "main"},
+		{Address: key.Address, Organization: "acme", Database: "shop-main", Target: ""},
+		{Address: key.Address, Organization: "acme", Database: "shop", Target: "../../../etc/passwd"},
+		{Address: key.Address, Organization: "acme", Database: "shop", Target: `a\b:c*d?"<>|`},
+		{Address: key.Address, Organization: "..", Database: ".", Target: "日本語"},
+		{Address: "%zz", Organization: "acme", Database: long, Target: long},
+		{Address: "%zz", Organization: "acme", Database: long, Target: long + "y"},
+		{Address: key.Address, Organization: "acme", Database: "sho", Target: "pmain"},
 	}
-	if err := store.Save(&state.Document{Key: key, Run: json.RawMessage(`{"cut`)}); err == nil {
-		t.Error("a run that is no JSON was saved")
+}
+
+// wrongTexts are texts in a document's place, and what Load makes of them: damaged, format or fine.
+var wrongTexts = func() []wrongText {
+	good := `"written_by":"0.1.0","serial":3,"key":{"address":"https://api.planetscale.com/","organization":"acme","database":"shop","target":"main"},"records":[]`
+	return []wrongText{
+		{"fine", `{"format_version":1,` + good + `}`, "fine", ""},
+		{"members that this version does not know", `{"format_version":1,"mood":"good",` + good + `}`, "fine", ""},
+		{"empty", "", "damaged", "empty"},
+		{"blank", " \n", "damaged", "empty"},
+		{"zeroes", "\x00\x00\x00\x00", "damaged", "not a state document"},
+		{"no JSON", "hello", "damaged", "not a state document"},
+		{"two values", `{"format_version":1,` + good + `}{}`, "damaged", "not a state document"},
+		{"a list", `[1]`, "damaged", "not a state document"},
+		{"null", `null`, "damaged", "format_version"},
+		{"no version", `{` + good + `}`, "damaged", "format_version"},
+		{"no serial", `{"format_version":1,"key":{"target":"main"}}`, "damaged", "serial"},
+		{"no key", `{"format_version":1,"serial":1}`, "damaged", "key"},
+		{"another's", `{"format_version":1,` + strings.Replace(good, "shop", "other", 1) + `}`, "damaged", "acme/other"},
+		{"wrong type", `{"format_version":1,` + strings.Replace(good, `"serial":3`, `"serial":"three"`, 1) + `}`, "damaged", "not a state document"},
+		{"newer", `{"format_version":2,"written_by":"0.9.3","serial":"in words now"}`, "format", "0.9.3"},
+		{"newer, by nobody", `{"format_version":2,"written_by":{"version":"0.9"}}`, "format", "unknown version"},
+		{"older than all", `{"format_version":0,"written_by":"0.0.1"}`, "format", "0.0.1"},
 	}
-	if _, err := store.Load(key); !errors.Is(err, state.ErrNone) {
-		t.Errorf("a failed save left something: %v", err)
+}()
+
+type wrongText struct{ name, text, want, message string }
+
+// kindOf says in a word what Load made of a text.
+func kindOf(d *state.Document, err error) string {
+	var damaged *state.DamagedError
+	var format *state.FormatError
+	switch {
+	case errors.As(err, &damaged):
+		return "damaged"
+	case errors.As(err, &format):
+		return "format"
+	case err != nil:
+		return err.Error()
+	case d.Serial != 3:
+		return "something else"
 	}
-	d := document()
-	if err := store.Save(d); err != nil {
+	return "fine"
+}
+
+// What is wrong with one file spoils no list of the others.
+func TestListLeavesOutWhatCannotBeUsed(t *testing.T) {
+	for _, test := range wrongTexts {
+		store := state.NewFileStore(t.TempDir(), "0.1.0")
+		write(t, store.Path(key), test.text)
+		docs, err := store.List()
+		if (test.want == "fine") != (err == nil) && test.name != "another's" || len(docs) > 1 {
+			t.Errorf("%s: %v, %v", test.name, docs, err)
+		}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d.Run = json.RawMessage(`}`)
-	if err := store.Save(d); err == nil {
-		t.Error("a run that is no JSON was saved over a good one")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if got, err := store.Load(key); err != nil || got.Serial != 1 {
-		t.Errorf("%v, %v", got, err)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(text)
 }

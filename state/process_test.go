@@ -3,6 +3,7 @@ package state_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,15 @@ const role = "PMIG_STATE_TEST_ROLE"
 func TestMain(m *testing.M) {
 	switch r := os.Getenv(role); r {
 	case "":
-		os.Exit(m.Run())
+		dir, err := os.MkdirTemp("", "pmig-state-")
+		if err != nil {
+			fail(err)
+		}
+		shared.dir = dir
+		code := m.Run()
+		shared.stop()
+		os.RemoveAll(dir)
+		os.Exit(code)
 	case "hold":
 		hold(os.Args[1])
 	case "count":
@@ -50,9 +59,21 @@ func fail(err error) {
 	os.Exit(1)
 }
 
+// openChild opens the store that a test has told its child of.
+func openChild(where string) store {
+	if dir, ok := strings.CutPrefix(where, "file:"); ok {
+		return state.NewFileStore(dir, "0.1.0")
+	}
+	db, err := sql.Open("mysql", strings.TrimPrefix(where, "mysql:"))
+	if err != nil {
+		fail(err)
+	}
+	return state.NewDatabaseStore(lend(db), "test", "pmig_", "0.1.0")
+}
+
 // hold takes the lock, says so, and keeps it until its input ends.
-func hold(dir string) {
-	unlock, err := state.NewFileStore(dir, "0.1.0").Lock(context.Background(), key, fmt.Sprintf("apply, process %d", os.Getpid()))
+func hold(where string) {
+	unlock, err := openChild(where).Lock(context.Background(), key, fmt.Sprintf("apply, process %d", os.Getpid()))
 	if err != nil {
 		fail(err)
 	}
@@ -63,13 +84,15 @@ func hold(dir string) {
 	}
 }
 
-func TestLockKeepsProcessesApart(t *testing.T) {
-	dir := t.TempDir()
-	holder := child(t, "hold", dir)
+// startHolder runs hold in another process and returns when it has the lock.
+func startHolder(t *testing.T, where string) *exec.Cmd {
+	t.Helper()
+	holder := child(t, "hold", where)
 	in, err := holder.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { in.Close(); holder.Process.Kill() })
 	out, err := holder.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -80,99 +103,65 @@ func TestLockKeepsProcessesApart(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "locked\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-
-	store := state.NewFileStore(dir, "0.1.0")
-	_, err = store.Lock(context.Background(), key, "me")
-	var locked *state.LockedError
-	if !errors.As(err, &locked) || locked.Holder != fmt.Sprintf("apply, process %d", holder.Process.Pid) || !strings.Contains(err.Error(), locked.Holder) || locked.Hint() == "" {
-		t.Errorf("%v", err)
-	}
-	other := key
-	other.Target = "staging"
-	unlock, err := store.Lock(context.Background(), other, "me")
-	if err != nil {
-		t.Errorf("another target is locked too: %v", err)
-	} else if err := unlock(); err != nil {
-		t.Error(err)
-	}
-	// Reading and saving need no lock.
-	if err := store.Save(document()); err != nil {
-		t.Errorf("%v", err)
-	}
-
-	// The lock goes with the process, however that ends.
-	if err := holder.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	holder.Wait()
-	in.Close()
-	unlock, err = store.Lock(context.Background(), key, "me")
-	if err != nil {
-		t.Fatalf("after the holder was killed: %v", err)
-	}
-	if _, err := store.Lock(context.Background(), key, "me again"); !errors.As(err, &locked) || locked.Holder != "me" {
-		t.Errorf("the same process twice: %v", err)
-	}
-	if err := unlock(); err != nil {
-		t.Fatal(err)
-	}
-	unlock, err = store.Lock(context.Background(), key, "me")
-	if err != nil {
-		t.Fatalf("after unlocking: %v", err)
-	}
-	unlock()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := store.Lock(ctx, key, "me"); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
+	return holder
 }
 
-// count adds one to a number in the document, again and again: a lost update shows in the sum.
-func count(dir, times string) {
-	store := state.NewFileStore(dir, "0.1.0")
+// count is countUp in another process.
+func count(where, times string) {
 	n, err := strconv.Atoi(times)
+	if err == nil {
+		err = countUp(openChild(where), n)
+	}
 	if err != nil {
 		fail(err)
 	}
-	for done := 0; done < n; {
-		d, err := store.Load(key)
+}
+
+// countUp adds one to a number in the document, again and again: a lost update shows in the sum.
+func countUp(s store, times int) error {
+	for done := 0; done < times; {
+		d, err := s.Load(key)
 		if errors.Is(err, state.ErrNone) {
 			d, err = &state.Document{Key: key, Run: json.RawMessage("0")}, nil
 		}
 		if err != nil {
-			fail(err)
+			return err
 		}
 		var sum int
 		if err := json.Unmarshal(d.Run, &sum); err != nil {
-			fail(err)
+			return err
 		}
 		d.Run = json.RawMessage(strconv.Itoa(sum + 1))
 		var stale *state.StaleError
-		switch err := store.Save(d); {
+		switch err := s.Save(d); {
 		case err == nil:
 			done++
 		case !errors.As(err, &stale):
-			fail(err)
+			return err
 		}
 	}
+	return nil
 }
 
 func TestTwoProcessesLoseNothing(t *testing.T) {
-	const each = 40
-	dir := t.TempDir()
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			if err := child(t, "count", dir, strconv.Itoa(each)).Run(); err != nil {
-				t.Error(err)
+	for name, make := range map[string]func(*testing.T) *place{"file": inFolder, "database": inMariaDB} {
+		t.Run(name, func(t *testing.T) {
+			const each = 40
+			p := make(t)
+			var group sync.WaitGroup
+			for range 2 {
+				group.Go(func() {
+					if err := child(t, "count", p.child, strconv.Itoa(each)).Run(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			d, err := p.open("0.1.0").Load(key)
+			if err != nil || string(d.Run) != strconv.Itoa(2*each) || d.Serial != 2*each {
+				t.Errorf("%+v, %v", d, err)
 			}
 		})
-	}
-	group.Wait()
-	d, err := state.NewFileStore(dir, "0.1.0").Load(key)
-	if err != nil || string(d.Run) != strconv.Itoa(2*each) || d.Serial != 2*each {
-		t.Errorf("%+v, %v", d, err)
 	}
 }
 

@@ -107,7 +107,7 @@ func lock(path, holder string) (unlock func() error, err error) {
 	case !ok:
 		_ = f.Close()
 		text, _ := os.ReadFile(note)
-		return nil, &LockedError{Path: path, Holder: string(text)}
+		return nil, &LockedError{Where: Where{Path: path}, Holder: string(text)}
 	}
 	if err := replace(note, []byte(holder)); err != nil {
 		_ = f.Unlock()
