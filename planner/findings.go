@@ -61,13 +61,8 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 	}
 	tool := s.Spec.Tool
 	pending := len(p.Pending) > 0
-	if p.Files == 0 {
-		sev := SeverityWarning
-		if p.History.Rows > 0 {
-			sev = SeverityError
-		}
-		add(sev, CodeNoFiles, "", fmt.Sprintf("there is no migration in %s, and %s has %s", p.Path, p.History.Table, plural(p.History.Rows, "row")),
-			"check that the folder is the right one, and that it is in this image")
+	if f, ok := noFiles(p); ok {
+		fs = append(fs, f)
 	}
 	for _, pr := range s.Problems {
 		hint := ""
@@ -122,6 +117,18 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 		add(sev, CodeCopySetting, "", "PlanetScale's setting \"copy migration data\" names "+p.History.Table, hint)
 	}
 	return fs
+}
+
+// noFiles finds a folder without any migration, which is an error where there
+// has been one.
+func noFiles(p *Source) (Finding, bool) {
+	sev := SeverityWarning
+	if p.History.Rows > 0 {
+		sev = SeverityError
+	}
+	return Finding{Severity: sev, Code: CodeNoFiles, Source: p.Name,
+		Message: fmt.Sprintf("there is no migration in %s, and %s has %s", p.Path, p.History.Table, plural(p.History.Rows, "row")),
+		Hint:    "check that the folder is the right one, and that it is in this image"}, p.Files == 0
 }
 
 func severityOf(s migration.Severity) Severity {
