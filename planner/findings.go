@@ -45,9 +45,15 @@ func findings(d *Database, db *config.Database, o *Observation) []Finding {
 	}
 	if q := Reverted(o); q != nil {
 		add(Finding{Severity: SeverityError, Code: CodeReverted,
-			Message: fmt.Sprintf("deploy request #%d was reverted, and the history of %s still says that its migrations are applied", q.Request.Number, d.Target),
-			Hint:    "take their rows out of the history table with the tool's own command, so that they are pending again, or deploy the schema again by hand"})
+			Message: fmt.Sprintf("deploy request #%d %s, and the history of %s still says that its migrations are applied", q.Request.Number, endOf(&q.Request).text(), d.Target),
+			Hint:    "pmig revert takes its rows out of the history again"})
 	}
+	stop := brake(d, o)
+	if stop != nil {
+		acknowledge(stop, db.Acknowledged)
+		add(*stop)
+	}
+	fs = append(fs, idle(stop, db.Acknowledged)...)
 	for i, s := range o.Sources {
 		fs = append(fs, sourceFindings(&d.Sources[i], s, db, o)...)
 	}

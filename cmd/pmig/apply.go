@@ -24,6 +24,7 @@ type applyCmd struct {
 	LockTimeout  time.Duration `default:"15m" help:"How long to wait for another run; 0 not at all."`
 	WaitApproval time.Duration `placeholder:"DURATION" help:"How long to wait for an approval, instead of the configuration's time."`
 	WaitDeploy   time.Duration `placeholder:"DURATION" help:"How long to wait for the deployment, instead of the configuration's time."`
+	Again        bool          `help:"Deploy again what was reverted, stopped by a person or failed."`
 	Replace      bool          `help:"Replace a deploy request that people have approved for another plan."`
 	JSON         bool          `help:"Print one JSON object per line for every event and result."`
 }
@@ -44,6 +45,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if w.client == nil {
 		return c.settled(ctx, w, dbs)
 	}
+	w.again(c.Again)
 	if saved != nil {
 		if dbs, err = savedDatabases(dbs, saved, len(c.Database) > 0); err != nil {
 			return err

@@ -178,6 +178,19 @@ func (w *world) stateKey(d *config.Database) state.Key {
 	return state.Key{Address: w.key, Organization: w.config.Platform.Organization, Database: d.Name, Target: d.Target.Name}
 }
 
+// again acknowledges on the command line what an acknowledge block would in the
+// file.
+func (w *world) again(yes bool) {
+	if !yes {
+		return
+	}
+	for _, d := range w.config.Databases {
+		for _, code := range config.Acknowledgeable() {
+			d.Acknowledged = append(d.Acknowledged, config.Acknowledged{Code: code, Reason: "--again"})
+		}
+	}
+}
+
 // planner makes the planner of one database, reading the target in a role.
 func (w *world) planner(d *config.Database, run, role string) *planner.Planner {
 	org := w.config.Platform.Organization
