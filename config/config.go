@@ -83,6 +83,8 @@ type Database struct {
 	Deploy  Deploy
 	Policy  Policy
 	Range   hcl.Range
+
+	Acknowledged []Acknowledged
 }
 
 // Branch is one branch block. A database without branch blocks has the target "main" and the working branch "migrator".
@@ -141,6 +143,16 @@ type Policy struct {
 	Drops       string // DROP TABLE and DROP COLUMN in the deploy request
 	OutOfOrder  string // late files that the tool would run
 }
+
+// Acknowledged is an acknowledge block: a finding that would stop a run and that somebody has looked into.
+type Acknowledged struct {
+	Code   string // of the finding, one of Acknowledgeable
+	Reason string // for whoever reads the plan
+	Range  hcl.Range
+}
+
+// Acknowledgeable are the codes of the findings that an acknowledge block can name.
+func Acknowledgeable() []string { return []string{"reverted", "stopped", "deploy-failed"} }
 
 // DefaultDeploy is what a database without a deploy block gets.
 func DefaultDeploy() Deploy {

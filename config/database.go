@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -12,7 +13,7 @@ var (
 		in:    "In a database block",
 		attrs: []string{"name"},
 		blocks: []blockShape{
-			{name: "branch", labels: 1}, {name: "source", labels: 1}, {name: "deploy"}, {name: "policy"},
+			{name: "branch", labels: 1}, {name: "source", labels: 1}, {name: "deploy"}, {name: "policy"}, {name: "acknowledge", labels: 1},
 		},
 	}
 	deployShape = shape{
@@ -20,8 +21,9 @@ var (
 		attrs:  []string{"approval", "cutover", "instant", "revert_window"},
 		blocks: []blockShape{{name: "timeouts"}},
 	}
-	timeoutsShape = shape{in: "In a timeouts block", attrs: []string{"branch", "migrate", "review", "approval", "deploy"}}
-	policyShape   = shape{in: "In a policy block", attrs: []string{"data_changes", "drops", "out_of_order"}}
+	timeoutsShape    = shape{in: "In a timeouts block", attrs: []string{"branch", "migrate", "review", "approval", "deploy"}}
+	acknowledgeShape = shape{in: "In an acknowledge block", attrs: []string{"reason"}, required: []string{"reason"}}
+	policyShape      = shape{in: "In a policy block", attrs: []string{"data_changes", "drops", "out_of_order"}}
 )
 
 // databaseName is what the platform takes as the name of a database.
@@ -74,6 +76,7 @@ func (l *loader) database(b *hclsyntax.Block) *Database {
 	l.sources(d, c.blocks["source"], inner)
 	inner.deploy(&d.Deploy, l.once(c.blocks["deploy"]))
 	inner.policy(&d.Policy, l.once(c.blocks["policy"]))
+	inner.acknowledged(d, c.blocks["acknowledge"])
 	return d
 }
 
@@ -132,4 +135,27 @@ func (s *scope) policy(p *Policy, b *hclsyntax.Block) {
 	s.oneOf(&p.DataChanges, attrs["data_changes"], Refuse, Allow)
 	s.oneOf(&p.Drops, attrs["drops"], Refuse, Allow)
 	s.oneOf(&p.OutOfOrder, attrs["out_of_order"], Allow, Refuse)
+}
+
+// acknowledged decodes the acknowledge blocks. A reason is demanded: the plan shows it.
+func (s *scope) acknowledged(d *Database, blocks []*hclsyntax.Block) {
+	seen := map[string]bool{}
+	for _, b := range blocks {
+		a := Acknowledged{Code: b.Labels[0], Range: b.DefRange()}
+		switch {
+		case !slices.Contains(Acknowledgeable(), a.Code):
+			s.l.report(&b.LabelRanges[0], "Unknown finding", fmt.Sprintf("There is no finding %q that can be acknowledged.", a.Code)+choice(a.Code, Acknowledgeable()))
+		case seen[a.Code]:
+			s.l.report(&b.LabelRanges[0], "Repeated block", fmt.Sprintf("%q is already acknowledged.", a.Code))
+		}
+		seen[a.Code] = true
+		attr := s.l.open(b.Body, acknowledgeShape).attrs["reason"]
+		if attr != nil && !s.l.setOrUnknown(attr) {
+			s.l.report(attr.Expr.Range().Ptr(), "No reason", "Whoever reads the plan wants to know why this was acknowledged.")
+		}
+		if reason, ok := s.filled(attr); ok {
+			a.Reason = reason
+		}
+		d.Acknowledged = append(d.Acknowledged, a)
+	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -91,7 +92,7 @@ func (s shape) blockNames() []string {
 func (l *loader) labels(b *hclsyntax.Block, want int) bool {
 	switch have := len(b.Labels); {
 	case have < want:
-		l.report(b.DefRange().Ptr(), "Missing label", fmt.Sprintf("A %s block needs a name in quotes: %s \"...\" { }.", b.Type, b.Type))
+		l.report(b.DefRange().Ptr(), "Missing label", fmt.Sprintf("%s block needs a name in quotes: %s \"...\" { }.", article(b.Type), b.Type))
 		return false
 	case have > want && want == 0:
 		l.report(&b.LabelRanges[0], "Too many labels", fmt.Sprintf("A %s block has no name.", b.Type))
@@ -101,6 +102,14 @@ func (l *loader) labels(b *hclsyntax.Block, want int) bool {
 		return false
 	}
 	return true
+}
+
+// article is a word with the article that begins a sentence.
+func article(word string) string {
+	if strings.ContainsAny(word[:1], "aeiou") {
+		return "An " + word
+	}
+	return "A " + word
 }
 
 // once returns the first of blocks that may be there only once, or nil, and reports the others.

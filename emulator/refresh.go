@@ -59,16 +59,22 @@ func (e *Emulator) refresh(ctx context.Context, db *database, requests ...*deplo
 }
 
 // lookInto looks at a request's branch and target, if they were not seen yet.
-func (e *Emulator) lookInto(ctx context.Context, db *database, seen map[string]schemaID, b, into *branch) (err error) {
+func (e *Emulator) lookInto(ctx context.Context, db *database, seen map[string]schemaID, b, into *branch) error {
 	if _, is := seen[b.ID]; !is {
-		if seen[b.ID], _, err = e.picture(ctx, db, b); err != nil {
+		now, _, err := e.picture(ctx, db, b)
+		if err != nil {
 			return err
 		}
+		seen[b.ID] = now
 	}
 	if _, is := seen[into.ID]; !is {
-		seen[into.ID], _, err = e.look(ctx, into.ID, db.Name)
+		now, _, err := e.look(ctx, into.ID, db.Name)
+		if err != nil {
+			return err
+		}
+		seen[into.ID] = now
 	}
-	return err
+	return nil
 }
 
 // reconsider is refresh for one request, whose branch and target were seen.

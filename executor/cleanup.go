@@ -148,8 +148,8 @@ func (r *Run) sweep(ctx context.Context) {
 			continue
 		}
 		now, err := r.API.DeployRequest(ctx, q.Request.Number)
-		if err != nil || !now.DeploymentState.Info().Terminal {
-			continue
+		if err != nil || !now.DeploymentState.Info().Terminal || now.DeploymentState.Live() && r.seen.Owes(q.Stamp) {
+			continue // not ended, or another run is about to write its history
 		}
 		if err := r.deleteBranch(ctx, q.Request.Branch, q.Stamp.BranchID); err != nil {
 			r.note(planner.Cleanup, fmt.Sprintf("branch %s of an earlier run is still there: %v", q.Request.Branch, err))

@@ -15,6 +15,8 @@ type LastRun struct {
 	Step    string    `json:"step"` // of the last record
 	Ended   string    `json:"ended"`
 	Request int       `json:"request,omitempty"`
+
+	Finished bool `json:"-"` // nothing of it is left to do
 }
 
 // Last reads the run out of a journal; nil where there is none.
@@ -27,7 +29,7 @@ func Last(doc *state.Document) (*LastRun, error) {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	last := doc.Records[len(doc.Records)-1]
-	l := &LastRun{Run: f.Run, Time: last.Time, Step: last.Step, Ended: f.Ended, Request: f.Request}
+	l := &LastRun{Run: f.Run, Time: last.Time, Step: last.Step, Ended: f.Ended, Request: f.Request, Finished: f.Finished}
 	if !f.Finished {
 		l.Ended = "unfinished, at " + last.Step
 		if last.Phase == state.PhaseFailed {

@@ -19,15 +19,19 @@ import (
 )
 
 // Planner plans one database, as often as it is asked: before the run and
-// again under the lock.
+// again under the lock. History is the part of an observation that tells
+// whether anything is pending, and Requests adds the deploy requests to it.
 type Planner interface {
 	Plan(context.Context) (*planner.Database, *planner.Observation, error)
+	History(context.Context) (*planner.Observation, error)
+	Requests(context.Context, *planner.Observation) error
 }
 
 // Run is one database's run: what it works with and how it behaves. The
 // unexported members are its own.
 type Run struct {
 	ID      string // NewID; names the run on the platform
+	Label   string // of the database in the configuration
 	Version string // of pmig
 	Holder  string // who runs it, for people: user, host, process or CI job
 
@@ -111,13 +115,16 @@ const maxRounds = 12
 // plan out. The error says how it ended: see OutcomeOf.
 func (r *Run) Apply(ctx context.Context) (*Summary, error) {
 	began := time.Now()
-	r.summary = &Summary{Run: r.ID}
+	r.summary = &Summary{Run: r.ID, Database: r.Label}
+	defer r.release(ctx)
+	if r.leave(ctx) {
+		return r.summary, nil
+	}
 	unlock, err := r.lockHere(ctx)
 	if err != nil {
 		return r.summary, err
 	}
 	defer unlock()
-	defer r.release(ctx)
 	r.joined = map[int]bool{}
 	r.Target.Made = func(id string) {
 		if r.facts != nil {

@@ -28,8 +28,8 @@ func Decide(platform, organization string, db *config.Database, o *Observation) 
 	for _, s := range o.Sources {
 		d.Sources = append(d.Sources, decideSource(s))
 	}
-	d.Findings = findings(d, db, o)
 	d.Intent = intent(d)
+	d.Findings = findings(d, db, o)
 	if d.PendingCount() > 0 {
 		d.Steps = steps(d)
 	}

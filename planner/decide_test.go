@@ -27,6 +27,9 @@ type world struct {
 	branch planetscale.Branch
 	set    planetscale.Database
 	policy config.Policy
+
+	requests     []planner.StampedRequest
+	acknowledged []config.Acknowledged
 }
 
 func (w world) decide(t *testing.T) *planner.Database {
@@ -58,7 +61,7 @@ func (w world) decide(t *testing.T) *planner.Database {
 	}
 	db := &config.Database{Label: "shop", Name: "shop", Target: config.Branch{Label: "main", Name: "main"},
 		Working: config.Branch{Label: "migrator", Name: "migrator", Parent: "main"}, Sources: []*config.Source{src},
-		Deploy: config.DefaultDeploy(), Policy: w.policy}
+		Deploy: config.DefaultDeploy(), Policy: w.policy, Acknowledged: w.acknowledged}
 	s, err := schema.Parse(w.ddl)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +70,7 @@ func (w world) decide(t *testing.T) *planner.Database {
 		w.branch = planetscale.Branch{Name: "main", Ready: true, SafeMigrations: true}
 	}
 	return planner.Decide("planetscale", "acme", db, &planner.Observation{
-		Settings: &w.set, Branch: &w.branch, Schema: s,
+		Settings: &w.set, Branch: &w.branch, Schema: s, Requests: w.requests,
 		Sources: []planner.ObservedSource{{Source: src, Spec: spec, Files: files, Problems: problems, History: history,
 			Status: migration.Compare(spec, files, history)}},
 	})

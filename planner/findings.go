@@ -45,9 +45,15 @@ func findings(d *Database, db *config.Database, o *Observation) []Finding {
 	}
 	if q := Reverted(o); q != nil {
 		add(Finding{Severity: SeverityError, Code: CodeReverted,
-			Message: fmt.Sprintf("deploy request #%d was reverted, and the history of %s still says that its migrations are applied", q.Request.Number, d.Target),
-			Hint:    "take their rows out of the history table with the tool's own command, so that they are pending again, or deploy the schema again by hand"})
+			Message: fmt.Sprintf("deploy request #%d %s, and the history of %s still says that its migrations are applied", q.Request.Number, endOf(&q.Request).text(), d.Target),
+			Hint:    "pmig revert takes its rows out of the history again"})
 	}
+	stop := brake(d, o)
+	if stop != nil {
+		acknowledge(stop, db.Acknowledged)
+		add(*stop)
+	}
+	fs = append(fs, idle(stop, db.Acknowledged)...)
 	for i, s := range o.Sources {
 		fs = append(fs, sourceFindings(&d.Sources[i], s, db, o)...)
 	}
@@ -61,13 +67,8 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 	}
 	tool := s.Spec.Tool
 	pending := len(p.Pending) > 0
-	if p.Files == 0 {
-		sev := SeverityWarning
-		if p.History.Rows > 0 {
-			sev = SeverityError
-		}
-		add(sev, CodeNoFiles, "", fmt.Sprintf("there is no migration in %s, and %s has %s", p.Path, p.History.Table, plural(p.History.Rows, "row")),
-			"check that the folder is the right one, and that it is in this image")
+	if f, ok := noFiles(p); ok {
+		fs = append(fs, f)
 	}
 	for _, pr := range s.Problems {
 		hint := ""
@@ -122,6 +123,18 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 		add(sev, CodeCopySetting, "", "PlanetScale's setting \"copy migration data\" names "+p.History.Table, hint)
 	}
 	return fs
+}
+
+// noFiles finds a folder without any migration, which is an error where there
+// has been one.
+func noFiles(p *Source) (Finding, bool) {
+	sev := SeverityWarning
+	if p.History.Rows > 0 {
+		sev = SeverityError
+	}
+	return Finding{Severity: sev, Code: CodeNoFiles, Source: p.Name,
+		Message: fmt.Sprintf("there is no migration in %s, and %s has %s", p.Path, p.History.Table, plural(p.History.Rows, "row")),
+		Hint:    "check that the folder is the right one, and that it is in this image"}, p.Files == 0
 }
 
 func severityOf(s migration.Severity) Severity {

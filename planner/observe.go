@@ -148,29 +148,7 @@ func (p *Planner) readPlatform(ctx context.Context, o *Observation) error {
 			Next: "check that this is the database and the branch you mean"}
 	}
 	o.Branch = branch
-	requests, err := p.API.DeployRequests(ctx, planetscale.DeployRequestFilter{IntoBranch: target.Name})
-	if err != nil {
-		return fmt.Errorf("deploy requests of %s: %w", p.Config.Name, err)
-	}
-	identity := Identity(p.Organization, p.Config)
-	for _, r := range requests {
-		if r.IntoBranch != target.Name {
-			continue
-		}
-		stamp, err := ParseStamp(r.Notes)
-		if err != nil {
-			if r.State == planetscale.RequestOpen || r.DeploymentState.Live() {
-				return &WorldError{What: fmt.Sprintf("deploy request #%d", r.Number), Why: err.Error(),
-					Next: "if it is live, see that its migrations are in the history, then mend its notes; let a newer pmig finish what a newer one began"}
-			}
-			continue
-		}
-		if stamp != nil && stamp.Identity == identity {
-			o.Requests = append(o.Requests, StampedRequest{Request: r, Stamp: stamp})
-		}
-	}
-	sortRequests(o.Requests)
-	return nil
+	return p.Requests(ctx, o)
 }
 
 // readTarget reads the target's schema and history over MySQL.
@@ -182,12 +160,5 @@ func (p *Planner) readTarget(ctx context.Context, o *Observation) error {
 	if o.Schema, err = schema.Read(ctx, db, p.Config.Name); err != nil {
 		return fmt.Errorf("read the schema of %s: %w", p.Config.Target.Name, err)
 	}
-	for i := range o.Sources {
-		s := &o.Sources[i]
-		if s.History, err = migration.Read(ctx, db, s.Spec); err != nil {
-			return fmt.Errorf("source %q: read history: %w", s.Source.Name, err)
-		}
-		s.Status = migration.Compare(s.Spec, s.Files, s.History)
-	}
-	return nil
+	return p.readHistory(ctx, db, o)
 }

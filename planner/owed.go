@@ -34,7 +34,8 @@ func Owed(o *Observation) *StampedRequest {
 }
 
 // Reverted finds the newest deployed request of this identity if it was
-// reverted and the target's history still has a migration of it.
+// reverted and the target's history still has a migration of it, all of them or
+// what a revert that was cut short has left.
 func Reverted(o *Observation) *StampedRequest {
 	for i := range o.Requests {
 		q := &o.Requests[i]
@@ -43,7 +44,7 @@ func Reverted(o *Observation) *StampedRequest {
 		}
 		switch q.Request.DeploymentState {
 		case planetscale.StateCompleteRevert, planetscale.StateInProgressRevert, planetscale.StateInProgressRevertVSchema:
-			if !o.lacks(q.Stamp) {
+			if o.Holds(q.Stamp) {
 				return q
 			}
 		}
@@ -70,6 +71,44 @@ func (o *Observation) lacks(s *Stamp) bool {
 	return false
 }
 
+// Holds reports whether the target's history has any migration of a stamp.
+func (o *Observation) Holds(s *Stamp) bool {
+	for _, h := range s.Histories {
+		for _, src := range o.Sources {
+			if src.Spec.HistoryTable() == h.Table && src.Spec.Database == h.Keyspace && src.holds(h) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *ObservedSource) holds(h StampHistory) bool {
+	has := s.recorded()
+	for key := range h.Migrations {
+		if s.Spec.Shape() == migration.Pointer {
+			if s.Status.Pointer != "" && s.Spec.Order(s.Status.Pointer, key) >= 0 {
+				return true
+			}
+		} else if has[key] {
+			return true
+		}
+	}
+	return false
+}
+
+// recorded are the keys that a log holds.
+func (s *ObservedSource) recorded() map[string]bool {
+	has := map[string]bool{}
+	for _, f := range s.Status.Applied {
+		has[f.Key] = true
+	}
+	for _, k := range s.Status.Orphans {
+		has[k] = true
+	}
+	return has
+}
+
 func (s *ObservedSource) lacks(h StampHistory) bool {
 	if s.Spec.Shape() == migration.Pointer {
 		to := ""
@@ -80,13 +119,7 @@ func (s *ObservedSource) lacks(h StampHistory) bool {
 		}
 		return to != "" && (s.Status.Pointer == "" || s.Spec.Order(s.Status.Pointer, to) < 0)
 	}
-	has := map[string]bool{}
-	for _, f := range s.Status.Applied {
-		has[f.Key] = true
-	}
-	for _, k := range s.Status.Orphans {
-		has[k] = true
-	}
+	has := s.recorded()
 	for key := range h.Migrations {
 		if !has[key] {
 			return true

@@ -47,6 +47,7 @@ type grammar struct {
 	Plan     planCmd     `cmd:"" help:"Compare production's history with the files and show what apply would do."`
 	Show     showCmd     `cmd:"" help:"Show a plan that was saved with plan --out."`
 	Apply    applyCmd    `cmd:"" help:"Carry out the plan: migrate on a branch, deploy the schema, write the history."`
+	Wait     waitCmd     `cmd:"" help:"Wait until production's history has every migration that is here."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, the last run and open deploy requests."`
 	History  historyCmd  `cmd:"" help:"Show files and production's history side by side."`
 	Abandon  abandonCmd  `cmd:"" help:"Give up an unfinished run: close its deploy request, remove branch and passwords."`

@@ -24,6 +24,7 @@ type applyCmd struct {
 	LockTimeout  time.Duration `default:"15m" help:"How long to wait for another run; 0 not at all."`
 	WaitApproval time.Duration `placeholder:"DURATION" help:"How long to wait for an approval, instead of the configuration's time."`
 	WaitDeploy   time.Duration `placeholder:"DURATION" help:"How long to wait for the deployment, instead of the configuration's time."`
+	Again        bool          `help:"Deploy again what was reverted, stopped by a person or failed."`
 	Replace      bool          `help:"Replace a deploy request that people have approved for another plan."`
 	JSON         bool          `help:"Print one JSON object per line for every event and result."`
 }
@@ -36,15 +37,15 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	w, err := a.open(ctx, config.Options{})
+	w, dbs, err := a.openHistory(ctx, config.Options{}, c.Database)
 	if err != nil {
 		return err
 	}
 	defer w.shutdown()
-	dbs, err := selection(w.config, c.Database)
-	if err != nil {
-		return err
+	if w.client == nil {
+		return c.settled(ctx, w, dbs)
 	}
+	w.again(c.Again)
 	if saved != nil {
 		if dbs, err = savedDatabases(dbs, saved, len(c.Database) > 0); err != nil {
 			return err
@@ -79,6 +80,24 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
+// settled is an apply without a token: it can find that there is nothing to do.
+func (c *applyCmd) settled(ctx context.Context, w *world, dbs []*config.Database) error {
+	p := newPrinter(w.app, w, c.JSON, len(dbs) > 1)
+	defer p.close()
+	return each(c.Parallelism, len(dbs), func(i int) error {
+		r := w.run(dbs[i], p.event)
+		defer r.Target.Close(context.WithoutCancel(ctx))
+		ok, err := r.Settled(ctx)
+		if err == nil && !ok {
+			err = w.noToken
+		}
+		if err == nil {
+			p.result(dbs[i].Label, &executor.Summary{Database: dbs[i].Label, Nothing: true}, nil)
+		}
+		return about(dbs, i, err)
+	})
+}
+
 // apply runs one database.
 func (c *applyCmd) apply(ctx context.Context, w *world, d *config.Database, saved *planner.Plan, p *printer) (*executor.Summary, error) {
 	r := w.run(d, p.event)
@@ -97,14 +116,18 @@ func (w *world) run(d *config.Database, event func(executor.Event)) *executor.Ru
 	if w.app.journal != nil {
 		journal = w.app.journal(journal)
 	}
-	return &executor.Run{
-		ID: id, Version: version, Holder: w.app.holder(),
-		Planner: p, API: p.API, Urgent: p.API.Unbudgeted(), Target: p.Target,
+	r := &executor.Run{
+		ID: id, Label: d.Label, Version: version, Holder: w.app.holder(),
+		Planner: p, API: p.API, Target: p.Target,
 		Connect: connect, Dial: dial,
 		Command: func(source string, at gateway.Endpoint) (executor.Command, error) { return w.command(d, source, at) },
 		Exec:    runChild,
 		Journal: journal, Key: w.stateKey(d), Lock: w.store.Lock, Event: event,
 	}
+	if p.API != nil {
+		r.Urgent = p.API.Unbudgeted()
+	}
+	return r
 }
 
 // holder says who runs this, for the people who wait for it.

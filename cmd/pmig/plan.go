@@ -24,6 +24,7 @@ type which struct {
 type planCmd struct {
 	which
 	Out              string `placeholder:"FILE" help:"Save the plan, for: pmig apply FILE."`
+	Again            bool   `help:"Plan to deploy again what was reverted, stopped by a person or failed."`
 	DetailedExitcode bool   `help:"Exit with 2 when something is pending."`
 	JSON             bool   `help:"Print the plan as JSON."`
 }
@@ -34,6 +35,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer w.shutdown()
+	w.again(c.Again)
 	plan, failed := w.plan(ctx, c.which)
 	if c.Out != "" && failed == nil {
 		var b bytes.Buffer

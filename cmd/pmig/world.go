@@ -20,9 +20,10 @@ import (
 type world struct {
 	app      *app
 	config   *config.Config
-	client   *planetscale.Client
-	secrets  []string // to be kept out of any child's output
-	key      string   // what the state is keyed by: the API address, or the emulator's folder
+	client   *planetscale.Client // nil: there is no token, and every selected database has a url
+	noToken  error               // what to say when one is needed after all
+	secrets  []string            // to be kept out of any child's output
+	key      string              // what the state is keyed by: the API address, or the emulator's folder
 	store    *state.FileStore
 	log      *zap.Logger
 	shutdown func()
@@ -53,7 +54,28 @@ func (a *app) open(ctx context.Context, o config.Options) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{app: a, config: c, store: state.NewFileStore(c.State.Path, version), log: a.logger(), shutdown: func() {}}
+	return a.connect(ctx, c, false)
+}
+
+// openHistory is open for a command that may need no more than the target's
+// history: where every selected database says by a url where that is, it does
+// without a token.
+func (a *app) openHistory(ctx context.Context, o config.Options, names []string) (*world, []*config.Database, error) {
+	c, err := a.load(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	dbs, err := selection(c, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := a.connect(ctx, c, !slices.ContainsFunc(dbs, func(d *config.Database) bool { return d.Target.URL == "" }))
+	return w, dbs, err
+}
+
+// connect makes the client of the configuration's platform.
+func (a *app) connect(ctx context.Context, c *config.Config, withoutToken bool) (w *world, err error) {
+	w = &world{app: a, config: c, store: state.NewFileStore(c.State.Path, version), log: a.logger(), shutdown: func() {}}
 	opts := planetscale.Options{UserAgent: "pmig/" + version, Notify: w.called}
 	switch c.Platform.Kind {
 	case config.PlatformEmbedded:
@@ -66,6 +88,10 @@ func (a *app) open(ctx context.Context, o config.Options) (*world, error) {
 		opts.Address, opts.TokenID, opts.Token, opts.PerMinute = e.address, e.id, e.token, 6000
 	default:
 		if err := w.readTokens(&opts); err != nil {
+			if withoutToken && opts.TokenID == "" && opts.Token == "" {
+				w.noToken = err
+				return w, nil
+			}
 			return nil, err
 		}
 	}
@@ -93,13 +119,13 @@ func (w *world) readTokens(o *planetscale.Options) error {
 	if err != nil {
 		return err
 	}
+	o.TokenID, o.Token = id, planetscale.Secret(token)
 	for _, v := range []struct{ name, value string }{{"PLANETSCALE_SERVICE_TOKEN_ID", id}, {"PLANETSCALE_SERVICE_TOKEN", token}} {
 		if v.value == "" {
 			return usageError(v.name+" is not set",
 				"set PLANETSCALE_SERVICE_TOKEN_ID and PLANETSCALE_SERVICE_TOKEN (or ..._FILE) to a service token; or try it without an account: pmig plan --platform embedded")
 		}
 	}
-	o.TokenID, o.Token = id, planetscale.Secret(token)
 	return nil
 }
 
@@ -152,10 +178,26 @@ func (w *world) stateKey(d *config.Database) state.Key {
 	return state.Key{Address: w.key, Organization: w.config.Platform.Organization, Database: d.Name, Target: d.Target.Name}
 }
 
+// again acknowledges on the command line what an acknowledge block would in the
+// file.
+func (w *world) again(yes bool) {
+	if !yes {
+		return
+	}
+	for _, d := range w.config.Databases {
+		for _, code := range config.Acknowledgeable() {
+			d.Acknowledged = append(d.Acknowledged, config.Acknowledged{Code: code, Reason: "--again"})
+		}
+	}
+}
+
 // planner makes the planner of one database, reading the target in a role.
 func (w *world) planner(d *config.Database, run, role string) *planner.Planner {
 	org := w.config.Platform.Organization
-	api := w.client.DB(org, d.Name)
+	var api *planetscale.DB
+	if w.client != nil {
+		api = w.client.DB(org, d.Name)
+	}
 	p := &planner.Planner{
 		Platform: w.config.Platform.Kind, Organization: org, API: api, Config: d,
 		Target: &planner.Access{
