@@ -5,8 +5,7 @@
 all: build
 
 build: ## both binaries, into bin/
-	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w" -o bin/ ./cmd/pmig ./cmd/pmig-emulator
+	@bash scripts/build.sh bin
 
 demo: build ## plan and apply examples/quickstart on an emulated PlanetScale; needs Go only
 	@bash scripts/demo.sh

@@ -17,12 +17,11 @@ const (
 
 // TestBinary holds the shipped pmig to its size and to the time it takes to start.
 func TestBinary(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "pmig")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", bin, "./cmd/pmig")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	dir := t.TempDir()
+	if out, err := exec.Command("bash", "scripts/build.sh", dir, "pmig").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	bin := filepath.Join(dir, "pmig")
 	info, err := os.Stat(bin)
 	if err != nil {
 		t.Fatal(err)

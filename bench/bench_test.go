@@ -139,19 +139,12 @@ var readyLine = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
 
 const databasesPath = "v1/organizations/acme/databases/"
 
-// start builds the command, once for all, and runs it.
+// start runs the command.
 func start(b *testing.B, engine string, databases ...string) *process {
 	if _, err := os.Stat("/proc/self/smaps_rollup"); err != nil {
 		b.Skip("this system has no /proc to measure memory by")
 	}
-	binary := filepath.Join(os.TempDir(), fmt.Sprintf("pmig-bench-%d", os.Getpid()))
-	if _, err := os.Stat(binary); err != nil {
-		build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", binary, "../cmd/pmig-emulator")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			b.Fatalf("build the command: %v\n%s", err, out)
-		}
-	}
+	binary := shipped(b, "pmig-emulator")
 	p := &process{B: b}
 	p.cmd = exec.Command(binary, "--listen", "127.0.0.1:0", "--token", "id:secret", "--engine", engine, "--data", b.TempDir(), "--quiet", "--stop-with-stdin")
 	for _, d := range databases {
@@ -260,10 +253,4 @@ func (p *process) megabytes() float64 {
 		}
 	}
 	return sum
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	os.Remove(filepath.Join(os.TempDir(), fmt.Sprintf("pmig-bench-%d", os.Getpid())))
-	os.Exit(code)
 }

@@ -21,12 +21,7 @@ const settledBudget = 100 * time.Millisecond
 func BenchmarkNothingPending(b *testing.B) {
 	p := start(b, "memory", "shop")
 	dir := b.TempDir()
-	bin := filepath.Join(dir, "pmig")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", bin, "../cmd/pmig")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("build the command: %v\n%s", err, out)
-	}
+	pmig := shipped(b, "pmig")
 	write := func(name, text string) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			b.Fatal(err)
@@ -71,7 +66,7 @@ database "shop" {
 		b.Run(args[0], func(b *testing.B) {
 			var took []time.Duration
 			for range b.N {
-				cmd := exec.Command(bin, args...)
+				cmd := exec.Command(pmig, args...)
 				cmd.Dir, cmd.Env = dir, env
 				began := time.Now()
 				if out, err := cmd.CombinedOutput(); err != nil {

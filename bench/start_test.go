@@ -16,13 +16,8 @@ const startBudget = 15 * time.Millisecond
 // the median of each and their ratio. It wants a machine that does nothing else.
 func BenchmarkStart(b *testing.B) {
 	const runs = 41
-	bin := filepath.Join(b.TempDir(), "pmig")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", bin, "../cmd/pmig")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	commands := map[string][]string{"pmig": {bin, "version"}}
+	pmig := shipped(b, "pmig")
+	commands := map[string][]string{"pmig": {pmig, "version"}}
 	for name, flag := range map[string]string{"goose": "-version", "migrate": "-version"} {
 		if tool := filepath.Join(os.Getenv("PMIG_TEST_TOOLS"), "bin", name); os.Getenv("PMIG_TEST_TOOLS") != "" {
 			commands[name] = []string{tool, flag}

@@ -35,11 +35,12 @@ const (
 
 // Options says which server to run, and where.
 type Options struct {
-	Binary   string // mariadbd or mysqld; empty: what Find finds
-	Dir      string // the server's own folder, made when it is not there; its data survives Stop
-	Port     int    // 0: unix socket only; -1: any free loopback port; otherwise that loopback port
-	Template string // folder made by MakeTemplate; empty: one in the user's cache folder, made when it is not there
-	Version  string // what the server says it is; empty: DefaultVersion
+	Binary   string   // mariadbd or mysqld; empty: what Find finds
+	Dir      string   // the server's own folder, made when it is not there; its data survives Stop
+	Port     int      // 0: unix socket only; -1: any free loopback port; otherwise that loopback port
+	Template string   // folder made by MakeTemplate; empty: one in the user's cache folder, made when it is not there
+	Version  string   // what the server says it is; empty: DefaultVersion
+	Args     []string // further arguments
 }
 
 // Server is a running server.
@@ -179,7 +180,7 @@ func (s *Server) start(ctx context.Context, o Options) error {
 		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		args = append(args, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port))
 	}
-	s.cmd = exec.Command(o.Binary, args...)
+	s.cmd = exec.Command(o.Binary, append(args, o.Args...)...)
 	s.cmd.Dir = s.dir
 	started := make(chan error)
 	go run(s.cmd, started, s.done)
