@@ -3,7 +3,7 @@
 # system's packages (only as root, with apt), and the migration tools and
 # staticcheck, by exact version, in .tools/:
 #
-#   .tools/bin                  goose, migrate, staticcheck
+#   .tools/bin                  goose, migrate, staticcheck, vtcombo
 #   .tools/node_modules/.bin    dbmate, drizzle-kit, knex, sequelize-cli
 #   examples/knex/node_modules  what the example's own lock file says
 #   .tools/missing              one line for each thing that could not be had
@@ -92,6 +92,18 @@ gotool goose "$goose" github.com/pressly/goose/v3/cmd/goose \
 	no_clickhouse,no_duckdb,no_libsql,no_mssql,no_postgres,no_sqlite3,no_vertica,no_ydb
 gotool migrate "$migrate" github.com/golang-migrate/migrate/v4/cmd/migrate mysql
 gotool staticcheck "$staticcheck" honnef.co/go/tools/cmd/staticcheck
+
+# A real Vitess, from a module of its own. Go has only Swiss maps by now and no
+# longer says so, but Vitess asks. It takes minutes, once.
+sum=$(cat scripts/vitess/go.* | cksum)
+if [ "$(cat "$tools/bin/.vtcombo" 2>/dev/null)" != "$sum" ]; then
+	say "building vtcombo"
+	if (cd scripts/vitess && CGO_ENABLED=0 GOFLAGS= go build -trimpath -tags goexperiment.swissmap -o "$tools/bin/" vitess.io/vitess/go/cmd/vtcombo >&2); then
+		echo "$sum" >"$tools/bin/.vtcombo"
+	else
+		missing vtcombo "go build failed"
+	fi
+fi
 
 have node && have npm || system node nodejs npm
 if have npm; then

@@ -33,6 +33,24 @@ type place struct {
 	child   string                     // how another process finds it; "" where none can
 }
 
+// contract is what every store promises.
+var contract = []struct {
+	name string
+	run  func(*testing.T, *place)
+}{
+	{"none, saved, loaded", savedAndLoaded},
+	{"serials are compared", serialsCompared},
+	{"every key apart", keysApart},
+	{"what could not be read is not written", unreadable},
+	{"a text that is no document", noDocument},
+	{"cut short", cutShort},
+	{"writers at once", writersAtOnce},
+	{"locked", locked},
+	{"the holder dies", holderDies},
+	{"unusable", unusable},
+	{"a long document", longDocument},
+}
+
 // TestContract holds every kind of store to the same promises.
 func TestContract(t *testing.T) {
 	places := []struct {
@@ -43,25 +61,9 @@ func TestContract(t *testing.T) {
 		{"database, MariaDB", inMariaDB},
 		{"database, memory engine behind safe migrations", inEmulator},
 	}
-	cases := []struct {
-		name string
-		run  func(*testing.T, *place)
-	}{
-		{"none, saved, loaded", savedAndLoaded},
-		{"serials are compared", serialsCompared},
-		{"every key apart", keysApart},
-		{"what could not be read is not written", unreadable},
-		{"a text that is no document", noDocument},
-		{"cut short", cutShort},
-		{"writers at once", writersAtOnce},
-		{"locked", locked},
-		{"the holder dies", holderDies},
-		{"unusable", unusable},
-		{"a long document", longDocument},
-	}
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
-			for _, c := range cases {
+			for _, c := range contract {
 				t.Run(c.name, func(t *testing.T) { c.run(t, p.make(t)) })
 			}
 		})
