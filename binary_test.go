@@ -7,15 +7,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 )
 
-const (
-	maxBytes = 32_000_000            // of the stripped pmig, without cgo
-	maxStart = 15 * time.Millisecond // of pmig version
-)
+// maxBytes is how large the stripped pmig may be, without cgo.
+const maxBytes = 32_000_000
 
-// TestBinary holds the shipped pmig to its size and to the time it takes to start.
+// TestBinary holds the shipped pmig to its size. What it takes to start is measured in bench.
 func TestBinary(t *testing.T) {
 	dir := t.TempDir()
 	if out, err := exec.Command("bash", "scripts/build.sh", dir, "pmig").CombinedOutput(); err != nil {
@@ -29,22 +26,6 @@ func TestBinary(t *testing.T) {
 	t.Logf("%s/%s: %.1f MB", runtime.GOOS, runtime.GOARCH, float64(info.Size())/1e6)
 	if info.Size() >= maxBytes {
 		t.Errorf("pmig has %d bytes, the limit is %d", info.Size(), maxBytes)
-	}
-
-	// The best of many: other tests keep this machine busy meanwhile, so this
-	// only tells that something has grown much slower. BenchmarkStart in bench
-	// measures the median.
-	best := time.Hour
-	for i := 0; i < 200 && best >= maxStart; i++ {
-		start := time.Now()
-		if out, err := exec.Command(bin, "version").CombinedOutput(); err != nil {
-			t.Fatalf("pmig version: %v\n%s", err, out)
-		}
-		best = min(best, time.Since(start))
-	}
-	t.Logf("pmig version: %v", best)
-	if best >= maxStart {
-		t.Errorf("pmig version takes %v, the limit is %v", best, maxStart)
 	}
 }
 
