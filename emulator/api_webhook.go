@@ -106,7 +106,7 @@ func postWebhook(c *call) (answer, error) {
 			return answer{}, unprocessable(fmt.Sprintf("A database can have at most %d webhooks", webhooksPerDatabase))
 		}
 		now := c.e.nowLocked()
-		w := &webhook{ID: newID(), URL: *n.URL, Secret: chance(40), Enabled: true, CreatedAt: now, UpdatedAt: now}
+		w := &webhook{ID: newID(), URL: *n.URL, Secret: chance(40), CreatedAt: now, UpdatedAt: now}
 		set(&w.Enabled, n.Enabled)
 		set(&w.Events, n.Events)
 		set(&w.Authorization, n.Authorization)

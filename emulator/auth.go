@@ -47,6 +47,12 @@ func (c *call) authenticate() error {
 			return nil
 		}
 	}
+	c.e.mu.Lock()
+	hidden := c.e.world.Unknowns.BadTokenHidden
+	c.e.mu.Unlock()
+	if hidden && strings.TrimSuffix(c.r.URL.Path, "/") != "/v1/organizations" {
+		return errNotFound
+	}
 	return errUnauthorized
 }
 

@@ -66,7 +66,7 @@ var examples = map[string]string{
 		"branch":"x","branch_id":"b1a2b3c4d5e6","branch_deleted":false,"branch_deleted_by":null,"branch_deleted_at":null,
 		"into_branch":"main","into_branch_sharded":false,"into_branch_shard_count":1,"into_branch_keyspace_count":1,
 		"actor":{"id":"a1","type":"ServiceToken","display_name":"ci","avatar_url":""},"closed_by":null,
-		"num_comments":0,"notes":"x","html_body":"","html_url":"https://",
+		"num_comments":0,"notes":"x","html_body":"","html_url":"https://","strategy":"serial",
 		"created_at":"2026-01-02T03:06:00.000Z","updated_at":"2026-01-02T03:06:20.000Z","closed_at":null,"deployed_at":null,"deployment":` + deploymentExample + `}`,
 	"deployment": deploymentExample,
 	"operation":  operationExample,
@@ -84,7 +84,7 @@ var examples = map[string]string{
 	"error":   `{"code":"not_found","message":"Not Found"}`,
 }
 
-const deploymentExample = `{"id":"y1a2b3c4d5e6","type":"Deployment","state":"ready","deployable":true,"deploy_request_number":7,"into_branch":"main",
+const deploymentExample = `{"id":"y1a2b3c4d5e6","type":"Deployment","state":"ready","strategy":"serial","parallel_lane_blocked":false,"deployable":true,"deploy_request_number":7,"into_branch":"main",
 	"auto_cutover":true,"auto_delete_branch":false,"instant_ddl":false,"instant_ddl_eligible":true,
 	"queued_at":null,"submitted_at":null,"started_at":null,"ready_to_cutover_at":null,"cutover_at":null,"finished_at":null,
 	"cutover_expiring":false,"force_cutover_requested_at":null,"deploy_check_errors":null,

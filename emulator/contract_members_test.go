@@ -29,8 +29,9 @@ var members = map[string]string{
 	"keyspace": `id name shards sharded external replicas extra_replicas cluster_name cluster_display_name ready default imported metal resizing resize_in_progress resize_pending
 		config_change_in_progress vector_pool_allocation node_ttl_strategy disk_autoscaling max_rollout throttler vreplication_flags replication_durability_constraints mysqld_options vttablet_options created_at updated_at`,
 	"deploy_request": `id type number state deployment_state approved branch branch_id branch_deleted branch_deleted_by branch_deleted_at into_branch into_branch_sharded
-		into_branch_shard_count into_branch_keyspace_count actor closed_by num_comments notes html_body html_url created_at updated_at closed_at deployed_at deployment`,
-	"deployment": `id type state deployable deploy_request_number into_branch auto_cutover auto_delete_branch instant_ddl instant_ddl_eligible queued_at submitted_at
+		into_branch_shard_count into_branch_keyspace_count actor closed_by num_comments notes html_body html_url strategy created_at updated_at closed_at
+		deployed_at deployment`,
+	"deployment": `id type state strategy parallel_lane_blocked deployable deploy_request_number into_branch auto_cutover auto_delete_branch instant_ddl instant_ddl_eligible queued_at submitted_at
 		started_at ready_to_cutover_at cutover_at finished_at cutover_expiring force_cutover_requested_at deploy_check_errors queue_paused queue_pause_reason table_locked
 		locked_table_name preceding_deployments lint_errors sequential_diff_dependencies lookup_vindex_operations throttler_configurations deployment_revert_request actor
 		cutover_actor cancelled_actor schema_last_updated_at deploy_operations deploy_operation_summaries created_at updated_at`,
@@ -71,8 +72,11 @@ func (s *stage) has(what string, kind string, o any) {
 		for _, op := range m["deploy_operations"].([]any) {
 			s.has(what, "operation", op)
 		}
-		for _, op := range m["deploy_operation_summaries"].([]any) {
+		for i, op := range m["deploy_operation_summaries"].([]any) {
 			s.has(what, "summary", op)
+			if of := m["deploy_operations"].([]any)[i]; op.(map[string]any)["id"] != of.(map[string]any)["id"] { // seen on the platform
+				s.Errorf("%s: the summary of %v is %v", what, of, op)
+			}
 		}
 		for _, l := range m["lint_errors"].([]any) {
 			s.has(what, "lint", l)

@@ -122,6 +122,9 @@ type Unknowns struct {
 	// CancelEndsCancelled lets a cancelled deployment end in "cancelled".
 	// Guess: in "complete_cancel".
 	CancelEndsCancelled bool `json:"cancel_ends_cancelled"`
+	// BadTokenHidden answers a wrong token as if nothing were there, but for
+	// the list of organizations. Guess: it is answered with 401 everywhere.
+	BadTokenHidden bool `json:"bad_token_hidden"`
 }
 
 // AddFault sets a fault and returns its id.

@@ -250,6 +250,12 @@ func TestUnknowns(t *testing.T) {
 	if l := ok(s.shop.Passwords(t.Context(), "work"))(t); len(l) != 0 {
 		t.Errorf("expired passwords are shown: %+v", l)
 	}
+	s.e.SetUnknowns(emulator.Unknowns{BadTokenHidden: true})
+	for path, want := range map[string]int{d: 404, d + "/branches": 404, "/v1/organizations": 401} {
+		if status, text := s.raw("GET", path, "", "Authorization", ci.ID+":wrong"); status != want {
+			t.Errorf("GET %s with a wrong token: %d %s", path, status, text)
+		}
+	}
 	s.e.SetUnknowns(emulator.Unknowns{})
 	l := ok(s.shop.Passwords(t.Context(), "work"))(t)
 	if len(l) != 1 || !l[0].Expired {

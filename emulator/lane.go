@@ -24,6 +24,20 @@ func (dr *deployRequest) deploying() bool {
 	return !dr.Closed && dr.Deployment.State.Info().BlocksQueue
 }
 
+func (d *deployment) strategy() string {
+	if d.Parallel {
+		return "parallel"
+	}
+	return "serial"
+}
+
+// laneTaken says whether a request that could still be deployed finds the
+// parallel lane taken.
+func (db *database) laneTaken(dr *deployRequest) bool {
+	d := &dr.Deployment
+	return !dr.Closed && d.QueuedAt == nil && d.FinishedAt == nil && len(db.queueLocked(dr.IntoID, true)) > 0
+}
+
 // preceding is the part of its lane ahead of a request.
 func (db *database) preceding(dr *deployRequest) []*deployRequest {
 	q := db.queueLocked(dr.IntoID, dr.Deployment.Parallel)

@@ -66,6 +66,12 @@ func TestParallelLane(t *testing.T) {
 	if dr := s.await(same, planetscale.StateQueued); len(dr.Deployment.Preceding) != 1 || dr.Deployment.Preceding[0].DeployRequestNumber != one {
 		t.Errorf("ahead of #%d: %+v", same, dr.Deployment.Preceding)
 	}
+	for n, want := range map[int][2]any{one: {"serial", false}, two: {"parallel", false}, three: {"serial", true}} {
+		_, o := s.call("GET", d+"/deploy-requests/"+itoa(n), "")
+		if m := o["deployment"].(map[string]any); m["strategy"] != want[0] || o["strategy"] != want[0] || m["parallel_lane_blocked"] != want[1] {
+			t.Errorf("#%d: %v and %v, %v, want %v", n, o["strategy"], m["strategy"], m["parallel_lane_blocked"], want)
+		}
+	}
 	if _, o := s.call("GET", d+"/deploy-queue", ""); len(o["data"].([]any)) != 3 {
 		t.Errorf("queue: %v", o["data"])
 	}

@@ -43,7 +43,7 @@ func endpoints() []endpoint {
 		{"GET", "/v1/regions", nil, listRegions},
 		{"GET", pathO, []string{"read_organization"}, getOrganization},
 		{"GET", pathO + "/regions", nil, listRegions},
-		{"GET", pathO + "/cluster-size-skus", nil, listSizes},
+		{"GET", pathO + "/cluster-size-skus", []string{"read_organization"}, listSizes},
 		{"GET", pathO + "/databases", nil, listDatabases},
 		{"POST", pathO + "/databases", createDatabases, postDatabase},
 		{"GET", pathD, readDatabase, getDatabase},

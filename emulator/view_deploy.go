@@ -30,7 +30,7 @@ func (c *call) showDeployRequest(db *database, dr *deployRequest) object {
 		"branch_deleted_by": showActor(dr.BranchDeletedBy), "branch_deleted_at": atOrNull(dr.BranchDeletedAt),
 		"into_branch": dr.Into, "into_branch_sharded": false, "into_branch_shard_count": 1, "into_branch_keyspace_count": 1,
 		"actor": dr.Actor.show(), "closed_by": showActor(dr.ClosedBy), "num_comments": len(dr.Reviews), "notes": dr.Notes,
-		"html_body": htmlBody(dr.Notes), "html_url": c.htmlURL(db) + "/deploy-requests/" + dr.subject()[1:],
+		"html_body": htmlBody(dr.Notes), "html_url": c.htmlURL(db) + "/deploy-requests/" + dr.subject()[1:], "strategy": dr.Deployment.strategy(),
 		"created_at": at(dr.CreatedAt), "updated_at": at(dr.UpdatedAt), "closed_at": atOrNull(dr.ClosedAt), "deployed_at": atOrNull(dr.DeployedAt)}
 	if !c.noDeployment || c.r.Method == "GET" {
 		o["deployment"] = c.showDeployment(db, dr)
@@ -71,11 +71,8 @@ func (c *call) showDeployment(db *database, dr *deployRequest) object {
 	if d.Blocked != nil && d.State == planetscale.StateInProgressCutover {
 		locked = d.Blocked.Table
 	}
-	strategy := "serial"
-	if d.Parallel {
-		strategy = "parallel"
-	}
-	return object{"id": d.ID, "type": "Deployment", "state": c.state(d), "strategy": strategy, "deployable": d.deployable(), "deploy_request_number": dr.Number,
+	return object{"id": d.ID, "type": "Deployment", "state": c.state(d), "strategy": d.strategy(), "parallel_lane_blocked": db.laneTaken(dr),
+		"deployable": d.deployable(), "deploy_request_number": dr.Number,
 		"into_branch": dr.Into, "auto_cutover": d.AutoCutover, "auto_delete_branch": d.AutoDeleteBranch,
 		"instant_ddl": d.Instant, "instant_ddl_eligible": d.InstantEligible,
 		"queued_at": atOrNull(d.QueuedAt), "submitted_at": atOrNull(d.SubmittedAt), "started_at": atOrNull(d.StartedAt),
@@ -193,7 +190,7 @@ func (c *call) showSummary(db *database, dr *deployRequest, op *operation) objec
 	if state == "queued" {
 		state = "pending"
 	}
-	return object{"id": idOf("summary " + op.ID), "type": "DeployOperationSummary", "state": state, "keyspace_name": db.Name,
+	return object{"id": op.ID, "type": "DeployOperationSummary", "state": state, "keyspace_name": db.Name,
 		"table_name": op.Change.Table, "operation_name": op.Change.Verb, "ddl_statement": op.Change.SQL,
 		"syntax_highlighted_ddl": highlight(op.Change.SQL), "progress_percentage": percent, "eta_seconds": eta, "deploy_errors": c.operationErrors(op),
 		"sharded": false, "shard_count": 1, "shard_names": []string{}, "can_drop_data": op.Change.DropsData, "throttled_at": c.throttledAt(db, op),

@@ -68,7 +68,7 @@ func (r *receiver) seen() (events []string, tries, unsigned int) {
 func (s *stage) webhook(url string, events ...string) map[string]any {
 	s.Helper()
 	list, _ := json.Marshal(events)
-	status, o := s.call("POST", d+"/webhooks", `{"url":"`+url+`","events":`+string(list)+`}`)
+	status, o := s.call("POST", d+"/webhooks", `{"url":"`+url+`","enabled":true,"events":`+string(list)+`}`)
 	if status != 201 {
 		s.Fatal(status, o)
 	}
@@ -164,6 +164,20 @@ func TestWebhookDelivery(t *testing.T) {
 	})
 	if !strings.Contains(o["last_sent_result"].(string), "loopback") {
 		t.Errorf("%v", o["last_sent_result"])
+	}
+}
+
+// A webhook is disabled when it is made, unless asked for otherwise.
+func TestWebhookBegins(t *testing.T) {
+	s := start(t, memory)
+	for body, want := range map[string]bool{`{"url":"https://example.com/"}`: false, `{"url":"https://example.com/","enabled":true}`: true} {
+		status, o := s.call("POST", d+"/webhooks", body)
+		if status != 201 || o["enabled"] != want {
+			t.Errorf("%s: %d %v", body, status, o)
+		}
+		if status, o = s.call("PATCH", d+"/webhooks/"+o["id"].(string), `{"enabled":true}`); status != 200 || o["enabled"] != true {
+			t.Errorf("%s: %d %v", body, status, o)
+		}
 	}
 }
 

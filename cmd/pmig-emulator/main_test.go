@@ -140,7 +140,7 @@ func TestEndsWithStdin(t *testing.T) {
 	if code, rest := p.wait(); code != 0 || rest != "" {
 		t.Errorf("exit %d, more output %q", code, rest)
 	}
-	if !strings.Contains(p.stderr.String(), "200  GET /v1/organizations/acme/databases/shop/branches/main") {
+	if !strings.Contains(p.stderr.String(), "  200 GET acme/shop/branches/main  ") {
 		t.Errorf("it told:\n%s", p.stderr)
 	}
 }
