@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"testing"
 
 	"github.com/pmig/pmig/migration"
 )
@@ -37,6 +36,15 @@ func (r rows) equal(o rows) bool {
 	return slices.Equal(a, b)
 }
 
+// unnumbered are the rows without their ids.
+func (r rows) unnumbered() rows {
+	out := r.clone()
+	for i := range out {
+		out[i].id = 0
+	}
+	return out
+}
+
 // keyed are the rows of one key.
 func (r rows) keyed(key string) rows {
 	return slices.DeleteFunc(r.clone(), func(x row) bool { return x.key != key })
@@ -46,14 +54,18 @@ func (r rows) hasID(id int64) bool {
 	return slices.ContainsFunc(r, func(x row) bool { return x.id == id })
 }
 
-// rowsIn are the rows of a history as the model has them: of its last two
-// columns, and of the first where there are three.
+// rowsIn are the rows of a history as the model has them: a number where there
+// are three columns, a key, and a value where there are two or more.
 func rowsIn(h *migration.History) rows {
 	var out rows
 	for _, r := range h.Rows {
-		x := row{key: r[len(r)-2].Text(), val: r[len(r)-1].Text()}
+		var x row
 		if len(r) == 3 {
 			x.id, _ = strconv.ParseInt(r[0].Text(), 10, 64)
+			r = r[1:]
+		}
+		if x.key = r[0].Text(); len(r) == 2 {
+			x.val = r[1].Text()
 		}
 		out = append(out, x)
 	}
@@ -241,48 +253,4 @@ func pointerSQL(s *stage, t tale, m move) []string {
 		return []string{fmt.Sprintf("UPDATE h SET version = %d WHERE version < %d", t.Base+m.N, t.Base+m.N)}
 	}
 	panic(m.Kind)
-}
-
-func stages(t testing.TB) []*stage {
-	log := func(name, create string, numbered bool) *stage {
-		return &stage{
-			name: name, create: create, model: logRules{numbered},
-			spec:  migration.Spec{Tool: tool(t, "custom"), Table: "h", Custom: &migration.Custom{Key: []string{"k"}, File: "^.*$"}},
-			kinds: []string{"delete", "change", "ours", "ours", "ours otherwise", "another", "another", "another", "copy by id", "copy by key"},
-			reach: []int{0, 1},
-			sql:   logSQL(numbered),
-			seed: func(t tale) (out []string) {
-				for i := range t.Base {
-					out = append(out, "INSERT INTO h (k, v) VALUES ('"+baseKey(i)+"', 1)")
-				}
-				return out
-			},
-			run: func(t tale) (out []string) {
-				for i := range t.Ours {
-					out = append(out, "INSERT INTO h (k, v) VALUES ('"+ourKey(i)+"', 2)")
-				}
-				return out
-			},
-		}
-	}
-	return []*stage{
-		log("numbered log", "CREATE TABLE h (id int unsigned auto_increment primary key, k varchar(40) not null, v int)", true),
-		log("keyed log", "CREATE TABLE h (k varchar(40) not null primary key, v int)", false),
-		{
-			name: "pointer", create: "CREATE TABLE h (version bigint not null primary key, dirty boolean not null)", model: pointerRules{},
-			spec:  migration.Spec{Tool: tool(t, "golang-migrate"), Table: "h"},
-			kinds: []string{"delete", "step", "step", "dirty", "back", "forward", "forward", "forward"},
-			reach: []int{1, 3},
-			sql:   pointerSQL,
-			seed: func(t tale) []string {
-				if t.Base == 0 {
-					return nil
-				}
-				return []string{fmt.Sprintf("INSERT INTO h VALUES (%d, 0)", t.Base)}
-			},
-			run: func(t tale) []string {
-				return []string{"DELETE FROM h", fmt.Sprintf("INSERT INTO h VALUES (%d, 0)", t.Base+t.Ours)}
-			},
-		},
-	}
 }

@@ -9,6 +9,9 @@ const (
 	// Pointer is at most one row, the newest applied version; what is below it
 	// is inferred from the files.
 	Pointer Shape = "pointer"
+	// PointerSet is one row per newest migration of a graph, usually one; what
+	// those build on is inferred from the files.
+	PointerSet Shape = "pointer-set"
 )
 
 // Behaviour is what a tool does in a situation that pmig can see coming.

@@ -74,6 +74,7 @@ func isolation(ctx context.Context, db Queryer) (string, error) {
 var transientNumbers = []uint16{
 	1205,       // lock wait timeout
 	1213,       // deadlock
+	1467,       // deadlock over the counter of an AUTO_INCREMENT column
 	1317,       // Vitess: the transaction took too long, or its tablet went away
 	1053,       // server shutdown in progress
 	1203,       // Vitess: no connection free in a pool
