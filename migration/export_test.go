@@ -1,5 +1,11 @@
 package migration
 
+// How the parts of a key become one text, and back.
+var (
+	JoinKey  = joinKey
+	SplitKey = splitKey
+)
+
 // HeadsTool keeps a pointer set, as Alembic does, without files of its own.
 var HeadsTool = &Tool{
 	Name:    "heads",

@@ -3,9 +3,12 @@ package migration_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/pmig/pmig/migration"
 )
@@ -148,4 +151,18 @@ func TestRewriteRefusesDrift(t *testing.T) {
 		t.Error(err)
 	}
 	equal(t, "lock", table(t, production, "SELECT is_locked FROM migrations_lock"), []string{"1"})
+}
+
+func TestKeysComeApartAgain(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		parts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) migration.Value {
+			if rapid.IntRange(0, 4).Draw(t, "null") == 0 {
+				return migration.Null()
+			}
+			return migration.Text(rapid.StringOf(rapid.SampledFrom([]rune(`ab:\N `))).Draw(t, "text"))
+		}), 2, 4).Draw(rt, "parts")
+		if again := migration.SplitKey(migration.JoinKey(parts), len(parts)); !slices.Equal(again, parts) {
+			rt.Fatalf("%v became %q and %v", parts, migration.JoinKey(parts), again)
+		}
+	})
 }
