@@ -168,6 +168,31 @@ func TestSwapGivesUpInTheEnd(t *testing.T) {
 	equal(t, "rows", table(t, p.production, p.fixture.query), p.fixture.before)
 }
 
+// Errors that pass start the transaction over; others end the swap at once.
+func TestSwapStartsOver(t *testing.T) {
+	p := prepare(t, fixtureOf(t, "laravel"))
+	for number, passes := range map[int]bool{1205: true, 1213: true, 1467: true, 1317: true, 1203: true, 1105: true, 1290: true, 2013: true, 1062: false, 1364: false, 1142: false} {
+		t.Run(fmt.Sprint(number), func(t *testing.T) {
+			exec(t, p.production, "DELETE FROM migrations WHERE batch = 2",
+				fmt.Sprintf("CREATE TRIGGER passing BEFORE INSERT ON migrations FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = %d, MESSAGE_TEXT = 'passing'", number))
+			dropped := make(chan error, 1)
+			go func() {
+				time.Sleep(120 * time.Millisecond)
+				_, err := p.production.Exec("DROP TRIGGER passing")
+				dropped <- err
+			}()
+			_, err := migration.Swap(t.Context(), p.production, p.spec, p.base, p.gained, migration.SwapOptions{})
+			var refused *mysql.MySQLError
+			if passes && err != nil || !passes && (!errors.As(err, &refused) || int(refused.Number) != number) {
+				t.Errorf("got %v", err)
+			}
+			if err := <-dropped; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 // A server on which a session can't choose the isolation level must have the
 // right one.
 func TestSwapWithoutChoiceOfIsolation(t *testing.T) {
