@@ -31,19 +31,15 @@ func (c *repairCmd) Run(ctx context.Context, a *app) error {
 	if _, tty := terminal(a.stdin); !tty && !c.AutoApprove {
 		return usageError("there is no terminal to ask for a confirmation on", "look at pmig history, then run pmig history repair --auto-approve")
 	}
-	w, err := a.open(ctx, config.Options{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer w.shutdown()
 	var names []string
 	if c.Database != "" {
 		names = []string{c.Database}
 	}
-	dbs, err := selection(w.config, names)
+	w, dbs, err := a.openHistory(ctx, config.Options{ReadOnly: true}, names)
 	if err != nil {
 		return err
 	}
+	defer w.shutdown()
 	if len(dbs) > 1 {
 		return usageError(fmt.Sprintf("%s declares %d databases", config.FileName, len(dbs)), "say which: --database LABEL")
 	}
@@ -55,7 +51,7 @@ func (c *repairCmd) repair(ctx context.Context, w *world, d *config.Database) (e
 	a := w.app
 	p := w.planner(d, executor.NewID(), "readwriter")
 	defer func() { err = errors.Join(err, p.Target.Close(context.WithoutCancel(ctx))) }()
-	seen, err := p.Observe(ctx)
+	seen, err := p.History(ctx)
 	if err != nil {
 		return err
 	}
