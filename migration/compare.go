@@ -43,9 +43,12 @@ func Compare(spec Spec, files []File, h *History) Status {
 	}
 	s.LockedBy = lockedBy(spec, h)
 	s.Locked = s.LockedBy != ""
-	if spec.Shape() == Pointer {
+	switch spec.Shape() {
+	case Pointer:
 		comparePointer(spec, files, h, &s)
-	} else {
+	case PointerSet:
+		compareSet(spec, files, h, &s)
+	default:
 		compareLog(spec, files, h, &s)
 	}
 	return s

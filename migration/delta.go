@@ -22,6 +22,8 @@ type Delta struct {
 	// From and To are where a pointer stood and stands, "" for no row.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
+	// Graph of the migrations that were gained, for a pointer set.
+	Graph Graph `json:"graph,omitempty"`
 	// Creates is set when the run made the table.
 	Creates bool `json:"creates,omitempty"`
 }
@@ -47,9 +49,9 @@ func (d Delta) written() []Row {
 }
 
 // Inverse is the delta that takes this one back: Swap it without a base, and
-// with Back for a pointer.
+// with Back for a pointer or a set of them.
 func (d Delta) Inverse() Delta {
-	back := Delta{Table: d.Table, Columns: d.Columns, Insert: d.Delete, Delete: d.Insert, From: d.To, To: d.From}
+	back := Delta{Table: d.Table, Columns: d.Columns, Insert: d.Delete, Delete: d.Insert, From: d.To, To: d.From, Graph: d.Graph}
 	for _, e := range d.Update {
 		back.Update = append(back.Update, Edit{Before: e.After, After: e.Before})
 	}
@@ -93,6 +95,9 @@ func Gained(spec Spec, before, after *History) (Delta, error) {
 	}
 	for _, i := range index.rest() {
 		d.Delete = append(d.Delete, was[i])
+	}
+	if spec.Shape() == PointerSet {
+		return gainedSet(spec, before, after, d)
 	}
 	return d, nil
 }

@@ -105,7 +105,7 @@ func (e *DirtyError) Error() string {
 
 // Hint says what to do.
 func (e *DirtyError) Hint() string {
-	return "look at what that migration left behind, then put the marker right with the tool's own command"
+	return fmt.Sprintf("look at what that migration left behind, then say what it is: pmig history repair --clear %s if all of it is there, --unmark %[1]s if none is", e.Key)
 }
 
 // BackwardError says that a pointer would have to go back, which pmig only does
@@ -121,7 +121,7 @@ func (e *BackwardError) Error() string {
 
 // Hint says what to do.
 func (e *BackwardError) Hint() string {
-	return "write a migration that goes forward, or put the pointer right with the tool's own command"
+	return "write a migration that goes forward, or put the pointer right: pmig history repair --unmark or --mark"
 }
 
 // DriftError says that production's history is not the one a run started from,
@@ -152,7 +152,7 @@ func (e *DriftError) Error() string {
 
 // Hint says what to do.
 func (e *DriftError) Hint() string {
-	return "see what else writes to " + e.Table + "; put its rows right by hand or with the tool's own command, then run pmig apply again"
+	return "see what else writes to " + e.Table + "; put its rows right with pmig history repair, then run pmig apply again"
 }
 
 // Diff shows the rows that differ, one line each: "+" was added, "-" was

@@ -92,6 +92,52 @@ func TestSwapOverBrokenConnections(t *testing.T) {
 	}
 }
 
+// The same for a repair.
+func TestRewriteOverBrokenConnections(t *testing.T) {
+	for tool, ask := range map[string]migration.Repair{
+		"knex":           {Mark: []string{"20240101090000_notes.js"}, Unmark: []string{"20230301090000_orders.js"}, Unlock: true},
+		"golang-migrate": {Mark: []string{"3"}},
+	} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s after=%v", tool, after), func(t *testing.T) {
+				f := fixtureOf(t, tool)
+				spec, production := f.spec(t), database(t)
+				exec(t, production, f.create...)
+				files, _, err := migration.Files(f.files, spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for n := int64(1); ; n++ {
+					for _, name := range spec.Tables() {
+						exec(t, production, "DELETE FROM "+name)
+					}
+					exec(t, production, f.applied...)
+					if len(spec.LockTables()) > 0 {
+						exec(t, production, "UPDATE "+spec.LockTables()[0]+" SET is_locked = 1")
+					}
+					seen := read(t, production, spec)
+					want, err := migration.Repaired(spec, files, seen, ask, time.Now())
+					if err != nil {
+						t.Fatal(err)
+					}
+					b := &breaker{n: n, after: after}
+					if err := migration.Rewrite(t.Context(), connect(t, name(t, production), b.dial(t)), spec, seen, want); err != nil {
+						t.Fatalf("packet %d: %v", n, err)
+					}
+					now := read(t, production, spec)
+					if len(now.Rows) != len(want.Rows) || migration.Compare(spec, files, now).Locked {
+						t.Errorf("packet %d: %v", n, rowsOf(now))
+					}
+					if b.sent.Load() < n {
+						t.Logf("%d packets broken", n-1)
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestSwapGivesUpInTheEnd(t *testing.T) {
 	p := prepare(t, fixtureOf(t, "dbmate"))
 	attempts := 0
@@ -120,6 +166,31 @@ func TestSwapGivesUpInTheEnd(t *testing.T) {
 		t.Errorf("took %v to give up", d)
 	}
 	equal(t, "rows", table(t, p.production, p.fixture.query), p.fixture.before)
+}
+
+// Errors that pass start the transaction over; others end the swap at once.
+func TestSwapStartsOver(t *testing.T) {
+	p := prepare(t, fixtureOf(t, "laravel"))
+	for number, passes := range map[int]bool{1205: true, 1213: true, 1467: true, 1317: true, 1203: true, 1105: true, 1290: true, 2013: true, 1062: false, 1364: false, 1142: false} {
+		t.Run(fmt.Sprint(number), func(t *testing.T) {
+			exec(t, p.production, "DELETE FROM migrations WHERE batch = 2",
+				fmt.Sprintf("CREATE TRIGGER passing BEFORE INSERT ON migrations FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = %d, MESSAGE_TEXT = 'passing'", number))
+			dropped := make(chan error, 1)
+			go func() {
+				time.Sleep(120 * time.Millisecond)
+				_, err := p.production.Exec("DROP TRIGGER passing")
+				dropped <- err
+			}()
+			_, err := migration.Swap(t.Context(), p.production, p.spec, p.base, p.gained, migration.SwapOptions{})
+			var refused *mysql.MySQLError
+			if passes && err != nil || !passes && (!errors.As(err, &refused) || int(refused.Number) != number) {
+				t.Errorf("got %v", err)
+			}
+			if err := <-dropped; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }
 
 // A server on which a session can't choose the isolation level must have the

@@ -22,6 +22,9 @@ type File struct {
 	Size int64 `json:"size"`
 	// Position in the tool's order, from 0.
 	Position int `json:"position"`
+	// Parents are the keys of the migrations that this one builds on, for tools
+	// of the shape PointerSet.
+	Parents []string `json:"parents,omitempty"`
 }
 
 // Severity is how bad a problem is.

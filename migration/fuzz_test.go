@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pmig/pmig/migration"
 )
 
@@ -56,7 +58,7 @@ func FuzzFiles(f *testing.F) {
 				t.Fatalf("%s: %d files and %d problems in a folder of two", spec.Tool, len(files), len(problems))
 			}
 			again, _, err := migration.Files(fsys, spec)
-			if err != nil || !slices.Equal(files, again) {
+			if err != nil || !slices.EqualFunc(files, again, func(a, b migration.File) bool { return cmp.Equal(a, b) }) {
 				t.Fatalf("%s: %+v, then %+v (%v)", spec.Tool, files, again, err)
 			}
 			// What is pending on an empty history is everything.

@@ -3,6 +3,7 @@ package migration
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -23,7 +24,12 @@ var golangMigrate = Tool{
 		{"version", []kind{intKind}},
 		{"dirty", []kind{intKind}},
 	},
-	dirty:   func(v rowView) bool { d := v.value("dirty"); return !d.IsNull() && d.Text() != "0" },
+	dirty: func(v rowView) bool { d := v.value("dirty"); return !d.IsNull() && d.Text() != "0" },
+	clean: func(columns []Column, row Row) Row {
+		row = slices.Clone(row)
+		row[columnIndex(columns, "dirty")] = Text("0")
+		return row
+	},
 	collect: golangMigrateFiles,
 	claims: func(e entry) bool {
 		return golangMigrateName.MatchString(e.base) && !gooseUp.Match(e.content) && !dbmateUp.Match(e.content)

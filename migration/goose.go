@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // goose keeps a log that starts with a row 0. Sources: pressly/goose
@@ -28,6 +29,9 @@ var goose = Tool{
 	// is_applied=0, which old releases wrote, still keep `up` from running a
 	// file again, so they count as applied.
 	ignored: func(key string) bool { return key == "0" },
+	mark: func(_ []Column, _ []Row, now time.Time) map[string]Value {
+		return map[string]Value{"is_applied": Text("1"), "tstamp": clock(now)}
+	},
 	collect: gooseFiles,
 	claims: func(e entry) bool {
 		_, err := gooseVersion(e.base)

@@ -128,3 +128,33 @@ func joinKey(parts []Value) string {
 	}
 	return b.String()
 }
+
+// splitKey takes a key of n columns apart again.
+func splitKey(key string, n int) []Value {
+	if n == 1 {
+		return []Value{Text(key)}
+	}
+	var parts []Value
+	var b strings.Builder
+	null := false
+	for i := 0; i <= len(key); i++ {
+		switch {
+		case i == len(key) || key[i] == ':':
+			part := Text(b.String())
+			if null {
+				part = Null()
+			}
+			parts = append(parts, part)
+			b.Reset()
+			null = false
+		case key[i] == '\\' && i+1 < len(key):
+			i++
+			if null = key[i] == 'N'; !null {
+				b.WriteByte(key[i])
+			}
+		default:
+			b.WriteByte(key[i])
+		}
+	}
+	return append(parts, make([]Value, max(n-len(parts), 0))...)[:n]
+}

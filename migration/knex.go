@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // knex keeps a log with batches. Sources: knex/knex
@@ -31,6 +32,9 @@ var knex = Tool{
 		rest:   knexUnlocked,
 		locked: knexLocked,
 	}},
+	mark: func(columns []Column, rows []Row, now time.Time) map[string]Value {
+		return map[string]Value{"batch": nextBatch(columns, rows, "batch"), "migration_time": clock(now)}
+	},
 	collect: knexFiles,
 	claims:  func(e entry) bool { return slices.Contains(knexExtensions, nodeExtension(e.base)) },
 }

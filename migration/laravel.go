@@ -1,6 +1,9 @@
 package migration
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // laravel keeps a log with batches. Sources: laravel/framework
 // src/Illuminate/Database/Migrations/{DatabaseMigrationRepository,Migrator}.php.
@@ -19,6 +22,9 @@ var laravel = Tool{
 	needs: []need{
 		{"migration", []kind{textKind}},
 		{"batch", []kind{intKind}},
+	},
+	mark: func(columns []Column, rows []Row, _ time.Time) map[string]Value {
+		return map[string]Value{"batch": nextBatch(columns, rows, "batch")}
 	},
 	collect: laravelFiles,
 	claims:  func(e entry) bool { return laravelGlob(e.base) },

@@ -37,8 +37,11 @@ func merge(spec Spec, base *History, d Delta, now *History, back bool) (change, 
 }
 
 func mergeShape(spec Spec, base *History, d Delta, now *History, back bool) (change, error) {
-	if spec.Shape() == Pointer {
+	switch spec.Shape() {
+	case Pointer:
 		return mergePointer(spec, base, d, now, back)
+	case PointerSet:
+		return mergeSet(spec, base, d, now, back)
 	}
 	return mergeLog(spec, base, d, now)
 }

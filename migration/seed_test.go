@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -146,6 +147,33 @@ func TestManyRows(t *testing.T) {
 	if n := scalar(t, production, "SELECT count(*) FROM knex_migrations"); n != strconv.Itoa(rows+1) {
 		t.Errorf("%s rows", n)
 	}
+}
+
+// So are a hundred thousand that a first run brings, well within the twenty
+// seconds that PlanetScale gives a transaction.
+func TestManyNewRows(t *testing.T) {
+	const rows = 100_000
+	spec := migration.Spec{Tool: tool(t, "laravel")}
+	production, branch := database(t), database(t)
+	none := read(t, branch, spec)
+	exec(t, branch, fixtureOf(t, "laravel").create[0], fmt.Sprintf("INSERT INTO migrations SELECT seq * 3, concat('2024_', seq, '_create'), seq FROM seq_1_to_%d", rows))
+	exec(t, production, fixtureOf(t, "laravel").create[0])
+	ran := read(t, branch, spec)
+	gained, err := migration.Gained(spec, none, ran)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, start := writes(t, production), time.Now()
+	if r := swap(t, production, spec, none, gained, migration.SwapOptions{}); r.Written != rows {
+		t.Errorf("%+v", r)
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("took %v", d)
+	}
+	if n := writes(t, production) - before; n > rows/10_000+2 {
+		t.Errorf("took %d statements", n)
+	}
+	equal(t, "digest", read(t, production, spec).Digest(), ran.Digest())
 }
 
 // Rows as long as a tool that keeps whole scripts writes them: no packet comes

@@ -18,6 +18,10 @@ type Spec struct {
 	// Custom describes the table and the files of a tool that pmig does not
 	// know; only with the tool "custom".
 	Custom *Custom
+	// Graph of the migrations, for the shape PointerSet: GraphOf the files. It is
+	// needed by Gained, and lets Swap tell a head that others have moved on from
+	// one that is gone.
+	Graph Graph
 }
 
 // Custom is the description of a tool that is not in the table.

@@ -63,35 +63,30 @@ func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, op
 	if opt.Attempts == 0 {
 		opt.Attempts = 8
 	}
-	deadline := time.Now().Add(opt.TableWait)
-	wait, pause := 250*time.Millisecond, 50*time.Millisecond
-	for attempt := 1; ; attempt++ {
-		result, err := swapOnce(ctx, db, spec, base, d, opt)
-		switch {
-		case err == nil:
-			return result, nil
-		case ctx.Err() != nil:
-			return SwapResult{}, errors.Join(context.Cause(ctx), err)
-		case arriving(err, base, d) && time.Until(deadline) > 0:
+	var result SwapResult
+	deadline, wait := time.Now().Add(opt.TableWait), 250*time.Millisecond
+	err := insist(ctx, opt.Attempts, func() error {
+		for {
+			var err error
+			result, err = swapOnce(ctx, db, spec, base, d, opt)
+			if !arriving(err, base, d) || time.Until(deadline) <= 0 {
+				return err
+			}
 			// Live on PlanetScale does not mean seen by every gate and tablet.
-			attempt--
 			if err := sleep(ctx, min(wait, time.Until(deadline))); err != nil {
-				return SwapResult{}, err
+				return err
 			}
 			wait = min(wait*3/2, 5*time.Second)
-		case transient(err) && attempt < opt.Attempts:
-			if err := sleep(ctx, pause); err != nil {
-				return SwapResult{}, err
-			}
-			pause = min(pause*2, 2*time.Second)
-		default:
-			var refused *confirmError
-			if errors.As(err, &refused) {
-				return SwapResult{}, refused.err
-			}
-			return SwapResult{}, err
 		}
+	})
+	var refused *confirmError
+	switch {
+	case errors.As(err, &refused):
+		return SwapResult{}, refused.err
+	case err != nil:
+		return SwapResult{}, err
 	}
+	return result, nil
 }
 
 // arriving reports whether an error says that something is not there which this

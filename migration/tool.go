@@ -1,5 +1,7 @@
 package migration
 
+import "time"
+
 // Shape is how a history table says what has been applied.
 type Shape string
 
@@ -9,6 +11,9 @@ const (
 	// Pointer is at most one row, the newest applied version; what is below it
 	// is inferred from the files.
 	Pointer Shape = "pointer"
+	// PointerSet is one row per newest migration of a graph, usually one; what
+	// those build on is inferred from the files.
+	PointerSet Shape = "pointer-set"
 )
 
 // Behaviour is what a tool does in a situation that pmig can see coming.
@@ -61,12 +66,18 @@ type Tool struct {
 	ignored  func(key string) bool                   // rows that stand for no migration
 	repeats  bool                                    // several rows may have one key
 	dirty    func(rowView) bool                      // rows of a migration that failed half-way
+	clean    func([]Column, Row) Row                 // such a row without the mark
+	mark     markFunc                                // what a row beside its key holds, nil: nothing
 	aux      []aux                                   // tables beside the history
 	nested   bool                                    // the folder is searched recursively
 	collect  func(Spec, []entry) ([]File, []Problem) // the folder as the tool reads it
 	claims   func(entry) bool                        // the file can only be this tool's
 	sortName bool                                    // files run in order of names, not of keys
 }
+
+// markFunc gives the values beside the key of a row that is written by hand,
+// after the rows that are there. Columns without one are left to the server.
+type markFunc func(columns []Column, rows []Row, now time.Time) map[string]Value
 
 // tools is the literal table; a new tool is a file and a line here.
 var tools = []*Tool{

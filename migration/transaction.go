@@ -69,11 +69,34 @@ func isolation(ctx context.Context, db Queryer) (string, error) {
 	return level, rows.Err()
 }
 
+// insist does something that reads before it writes, and starts over from the
+// read after a deadlock, a lock timeout or a connection that was lost, even while
+// a commit was under way.
+func insist(ctx context.Context, attempts int, do func() error) error {
+	pause := 50 * time.Millisecond
+	for attempt := 1; ; attempt++ {
+		err := do()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return errors.Join(context.Cause(ctx), err)
+		case !transient(err) || attempt >= attempts:
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(pause*2, 2*time.Second)
+	}
+}
+
 // Numbers of errors after which a transaction is worth starting over. All mean
 // that it was rolled back, or that nobody knows; both are settled by reading.
 var transientNumbers = []uint16{
 	1205,       // lock wait timeout
 	1213,       // deadlock
+	1467,       // deadlock over the counter of an AUTO_INCREMENT column
 	1317,       // Vitess: the transaction took too long, or its tablet went away
 	1053,       // server shutdown in progress
 	1203,       // Vitess: no connection free in a pool

@@ -3,6 +3,7 @@ package migration_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -36,6 +37,9 @@ func TestStatementsParseOnVitess(t *testing.T) {
 			if err == nil {
 				err = migration.Seed(t.Context(), branch, branchSpec, p.base)
 			}
+			if err == nil {
+				err = repairs(t, p)
+			}
 			exec(t, log, "SET GLOBAL general_log = OFF")
 			if err != nil {
 				t.Fatal(err)
@@ -58,4 +62,25 @@ func TestStatementsParseOnVitess(t *testing.T) {
 			}
 		})
 	}
+}
+
+// repairs takes the last migration out of a history and puts it in again.
+func repairs(t testing.TB, p project) error {
+	files, _, err := migration.Files(p.fixture.files, p.spec)
+	if err != nil {
+		return err
+	}
+	applied := migration.Compare(p.spec, files, read(t, p.production, p.spec)).Applied
+	last := []string{applied[len(applied)-1].Key}
+	for _, r := range []migration.Repair{{Unmark: last, Unlock: true}, {Mark: last}} {
+		seen := read(t, p.production, p.spec)
+		want, err := migration.Repaired(p.spec, files, seen, r, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := migration.Rewrite(t.Context(), p.production, p.spec, seen, want); err != nil {
+			return err
+		}
+	}
+	return nil
 }

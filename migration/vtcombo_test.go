@@ -83,6 +83,9 @@ func TestHistoryOnVitess(t *testing.T) {
 				t.Errorf("taken back: %v", err)
 			}
 			equal(t, "production as it was", table(t, production, f.query), f.before)
+			if err := repairs(t, project{spec: spec, production: production, fixture: f}); err != nil {
+				t.Errorf("repaired: %v", err)
+			}
 		})
 	}
 }

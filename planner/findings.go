@@ -79,7 +79,7 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 	}
 	if len(s.Status.Dirty) > 0 {
 		add(SeverityError, CodeDirty, "", fmt.Sprintf("%s on %s is marked dirty at %s: a migration failed half-way", p.History.Table, db.Target.Name, list(s.Status.Dirty)),
-			"find out what was done of it, then clear the mark with the tool's own command")
+			fmt.Sprintf("find out what was done of it, then say so: pmig history repair --clear %s if it is all there, --unmark if nothing is", s.Status.Dirty[0]))
 	}
 	if s.Status.Locked {
 		by := ""
@@ -87,7 +87,7 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 			by = " by " + s.Status.LockedBy
 		}
 		add(SeverityError, CodeLocked, "", fmt.Sprintf("the lock table of %s on %s is held%s", p.History.Table, db.Target.Name, by),
-			"if no migration is running there, free it with the tool's own unlock command")
+			"if no migration is running there, free it: pmig history repair --unlock")
 	}
 	if len(p.Orphans) > 0 {
 		sev, hint := SeverityNote, "these files are older than the target, which is fine"

@@ -49,7 +49,7 @@ type grammar struct {
 	Apply    applyCmd    `cmd:"" help:"Carry out the plan: migrate on a branch, deploy the schema, write the history."`
 	Wait     waitCmd     `cmd:"" help:"Wait until production's history has every migration that is here."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, the last run and open deploy requests."`
-	History  historyCmd  `cmd:"" help:"Show files and production's history side by side."`
+	History  historyCmd  `cmd:"" help:"Show files and production's history side by side, or repair it."`
 	Abandon  abandonCmd  `cmd:"" help:"Give up an unfinished run: close its deploy request, remove branch and passwords."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

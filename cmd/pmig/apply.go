@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -185,22 +183,7 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, er
 		return plan, nil // apply still finishes what an earlier run left
 	}
 	a.printPlan(plan)
-	fmt.Fprint(a.stderr, "\nCarry this out? Only \"yes\" is taken: ")
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case line := <-answer:
-		if line != "yes" {
-			return nil, &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
-		}
-		return plan, nil
-	case <-ctx.Done():
-		fmt.Fprintln(a.stderr)
-		return nil, ctx.Err()
-	}
+	return plan, a.confirm(ctx, "Carry this out?")
 }
 
 // savedDatabases narrows the run to what the saved plan speaks of.

@@ -79,6 +79,7 @@ func codeOf(err error) int {
 	}
 	var (
 		wrong *migration.WrongToolError
+		bad   *migration.RepairError
 		diags *diagnostics
 		many  *several
 	)
@@ -91,7 +92,7 @@ func codeOf(err error) int {
 		return worst(codes...)
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &wrong), errors.As(err, &diags):
+	case errors.As(err, &wrong), errors.As(err, &bad), errors.As(err, &diags):
 		return exitUsage
 	}
 	return outcomes[executor.OutcomeOf(err)]
@@ -136,10 +137,30 @@ func (a *app) printError(prefix string, err error) {
 		prefix += ": "
 	}
 	fmt.Fprintf(a.stderr, "pmig: %s%s\n", prefix, err)
+	fmt.Fprint(a.stderr, diffOf(err))
 	var h interface{ Hint() string }
 	if errors.As(err, &h) && h.Hint() != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", h.Hint())
 	}
+}
+
+// diffOf collects the rows that an error and its causes show, of every history
+// table that it speaks of.
+func diffOf(err error) string {
+	if d, ok := err.(interface{ Diff() string }); ok {
+		return d.Diff()
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return diffOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all string
+		for _, one := range e.Unwrap() {
+			all += diffOf(one)
+		}
+		return all
+	}
+	return ""
 }
 
 // diagnostics is what is wrong with pmig.hcl, with the sources to quote.

@@ -184,6 +184,9 @@ func (p *printer) result(label string, sum *executor.Summary, err error) {
 			if errors.As(err, &h) {
 				line["hint"] = h.Hint()
 			}
+			if diff := diffOf(err); diff != "" {
+				line["diff"] = strings.Split(strings.TrimSuffix(diff, "\n"), "\n")
+			}
 		}
 		p.json.write(line)
 		return

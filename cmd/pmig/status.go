@@ -129,6 +129,11 @@ func (a *app) printStatus(s databaseStatus) {
 }
 
 type historyCmd struct {
+	Show   historyShowCmd `cmd:"" default:"withargs" help:"Show files and production's history side by side. What pmig history alone does."`
+	Repair repairCmd      `cmd:"" help:"Put production's history right by hand: mark, unmark, clear a failure, unlock."`
+}
+
+type historyShowCmd struct {
 	which
 	JSON bool `help:"Print as JSON."`
 }
@@ -143,7 +148,7 @@ type historyLine struct {
 	State    string `json:"state"` // applied, pending, late or no file
 }
 
-func (c *historyCmd) Run(ctx context.Context, a *app) error {
+func (c *historyShowCmd) Run(ctx context.Context, a *app) error {
 	w, err := a.open(ctx, config.Options{ReadOnly: true})
 	if err != nil {
 		return err
