@@ -133,7 +133,8 @@ func (u *unreachable) Lock(context.Context, state.Key, string) (func() error, er
 }
 
 // A run needs no journal: it says once that there is none and goes on. Without
-// the lock it does not read the journal either, which may be another run's.
+// the lock it asks no further than whether something was left behind: what the
+// journal says may be another run's.
 func TestUnreachableJournal(t *testing.T) {
 	for _, locked := range []bool{false, true} {
 		t.Run(fmt.Sprintf("lock taken %v", locked), func(t *testing.T) {
@@ -156,7 +157,7 @@ func TestUnreachableJournal(t *testing.T) {
 				if _, err := r.Apply(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if said != 1 || !locked && u.asked > 0 {
+				if said != 1 || !locked && u.asked > 1 {
 					t.Errorf("said %d times, asked %d times", said, u.asked)
 				}
 				if problem := w.problem(1, map[string][]string{"schema_migrations": {"2"}, "dbmate_migrations": {"1", "2"}}); problem != "" {
