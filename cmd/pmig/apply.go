@@ -51,6 +51,12 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	return c.carryOut(ctx, w, dbs, saved)
+}
+
+// carryOut applies what has been agreed to, or asks for it first.
+func (c *applyCmd) carryOut(ctx context.Context, w *world, dbs []*config.Database, saved *planner.Plan) (err error) {
+	a := w.app
 	switch {
 	case saved != nil:
 		if err := c.compare(ctx, w, saved); err != nil {
@@ -112,7 +118,8 @@ func (c *applyCmd) apply(ctx context.Context, w *world, d *config.Database, save
 func (w *world) run(d *config.Database, event func(executor.Event)) *executor.Run {
 	id := executor.NewID()
 	p := w.planner(d, id, "readwriter")
-	var journal executor.Journal = w.store
+	store := w.store(d, w.stateAccess(d, id))
+	var journal executor.Journal = store
 	if w.app.journal != nil {
 		journal = w.app.journal(journal)
 	}
@@ -122,7 +129,7 @@ func (w *world) run(d *config.Database, event func(executor.Event)) *executor.Ru
 		Connect: connect, Dial: dial,
 		Command: func(source string, at gateway.Endpoint) (executor.Command, error) { return w.command(d, source, at) },
 		Exec:    runChild,
-		Journal: journal, Key: w.stateKey(d), Lock: w.store.Lock, Event: event,
+		Journal: journal, Key: w.stateKey(d), Lock: store.Lock, Event: event,
 	}
 	if p.API != nil {
 		r.Urgent = p.API.Unbudgeted()
@@ -170,8 +177,8 @@ func (c *applyCmd) compare(ctx context.Context, w *world, saved *planner.Plan) e
 // ask shows the plan and asks a person, and returns what was agreed to. Without
 // a terminal there is nobody to ask.
 func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, error) {
-	if _, tty := terminal(a.stdin); !tty {
-		return nil, usageError("there is no terminal to ask for a confirmation on", "look at pmig plan, then run pmig apply --auto-approve")
+	if err := a.person("look at pmig plan, then ", "pmig apply"); err != nil {
+		return nil, err
 	}
 	plan, err := w.plan(ctx, c.which)
 	if err != nil {
@@ -185,6 +192,14 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, er
 		return plan, nil // apply still finishes what an earlier run left
 	}
 	a.printPlan(plan)
+	if err := a.confirm(ctx); err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+// confirm asks a person whether what is on the screen is to be carried out.
+func (a *app) confirm(ctx context.Context) error {
 	fmt.Fprint(a.stderr, "\nCarry this out? Only \"yes\" is taken: ")
 	answer := make(chan string, 1)
 	go func() {
@@ -194,13 +209,22 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, er
 	select {
 	case line := <-answer:
 		if line != "yes" {
-			return nil, &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
+			return &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
 		}
-		return plan, nil
+		return nil
 	case <-ctx.Done():
 		fmt.Fprintln(a.stderr)
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
+}
+
+// person is an error where there is nobody to ask; first is what to do before
+// running the command without asking.
+func (a *app) person(first, command string) error {
+	if _, tty := terminal(a.stdin); !tty {
+		return usageError("there is no terminal to ask for a confirmation on", first+"run "+command+" --auto-approve")
+	}
+	return nil
 }
 
 // savedDatabases narrows the run to what the saved plan speaks of.
