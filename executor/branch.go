@@ -141,7 +141,9 @@ func (r *Run) makeBranch(ctx context.Context, number int) (bool, error) {
 		return false, fail(step, "create branch "+r.facts.Branch, err)
 	}
 	r.facts.BranchID = b.ID
-	if err := r.record(step, "created", b.ID); err != nil {
+	if err := r.record(step, "created", b.ID); errors.Is(err, errTaken) {
+		return false, errors.Join(err, r.deleteBranch(ctx, b.Name, b.ID)) // nobody else can know it
+	} else if err != nil {
 		return false, err
 	}
 	err = poll(ctx, duration(r.facts.Plan.Deploy.BranchTimeout), func(waited time.Duration) (bool, error) {

@@ -218,16 +218,13 @@ func approvedByPerson(q *planetscale.DeployRequest) error {
 // the next one where that can go on from it, and removed otherwise.
 func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 	if errors.Is(err, errLost) {
-		if r.lease != nil {
-			r.lease.stop()
-			r.lease.access.Leave()
-			r.lease = nil
-		}
 		// With a request open or running, what is known of it is still needed.
 		if r.facts.Request == 0 {
 			r.facts.Finished, r.facts.Ended = true, "lost the lead"
 		}
-		return errors.Join(err, r.record(step, "failed", err.Error()))
+		err = errors.Join(err, r.record(step, "failed", err.Error()))
+		r.makeWay(ctx, errors.Is(err, errTaken))
+		return err
 	}
 	if errors.Is(err, errAgain) {
 		if r.facts.Finished {
@@ -247,7 +244,9 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if rec := r.record(step, "failed", err.Error()); rec != nil {
+	if rec := r.record(step, "failed", err.Error()); errors.Is(rec, errLost) {
+		return r.failed(ctx, step, rec)
+	} else if rec != nil {
 		err = errors.Join(err, rec)
 	}
 	if r.worthKeeping(err) {
@@ -264,6 +263,27 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 		}
 	}
 	return err
+}
+
+// makeWay lets go before another run. If that one has taken over with the
+// journal, the heartbeat of one who does not lead would only keep it waiting,
+// and the password that the target was read with has been deleted by it.
+func (r *Run) makeWay(ctx context.Context, taken bool) {
+	if r.lease != nil && !taken {
+		r.lease.stop()
+		r.lease.access.Leave()
+	}
+	end := context.WithoutCancel(ctx)
+	var errs []error
+	if r.lease != nil && taken {
+		errs = append(errs, r.lease.end(end))
+	}
+	if r.lease = nil; taken {
+		errs = append(errs, r.Target.Close(end))
+	}
+	if err := errors.Join(errs...); err != nil {
+		r.note(r.step, err.Error())
+	}
 }
 
 // worthKeeping reports whether a later run can go on from here: the migrations

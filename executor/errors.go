@@ -76,6 +76,9 @@ var (
 	// errLost ends a run whose heartbeat is no longer its own. Whoever sees it
 	// stops and cleans nothing: what is there belongs to somebody else now.
 	errLost = errors.New("lost the lead: this run's heartbeat has run out or was taken away")
+	// errTaken is errLost where the journal says so: another run has the lease of
+	// it, or has written to it.
+	errTaken = fmt.Errorf("%w: another run goes on with the work", errLost)
 	// errAgain ends a run that is to be planned anew.
 	errAgain = errors.New("the plan is made again")
 	// errWaited is errAgain after another run was waited for, which is bounded

@@ -58,10 +58,18 @@ type Journal interface {
 // load reads the journal of an earlier run; nil where there is none. It is read
 // once: from then on what this process knows is newer than what it could write.
 func (r *Run) load() (*facts, error) {
+	if r.taken {
+		r.taken, r.doc, r.facts = false, nil, nil
+	}
 	if r.doc != nil {
 		return r.facts, nil
 	}
 	doc, err := r.Journal.Load(r.Key)
+	var unwritable *state.UnwritableError
+	if errors.As(err, &unwritable) {
+		r.forgo(err)
+		err = state.ErrNone
+	}
 	if errors.Is(err, state.ErrNone) {
 		r.doc = &state.Document{FormatVersion: state.FormatVersion, WrittenBy: r.Version, Key: r.Key}
 		return nil, nil
@@ -92,18 +100,42 @@ func (r *Run) record(step planner.Kind, phase, note string) error {
 	r.doc.Records = append(r.doc.Records, state.Record{N: len(r.doc.Records) + 1, Time: time.Now().UTC(), Step: string(step), Phase: phase, Note: note})
 	err = r.Journal.Save(r.doc)
 	var unwritable *state.UnwritableError
-	if errors.As(err, &unwritable) {
-		if !r.unwritable {
-			r.unwritable = true
-			r.note(step, "the journal cannot be written ("+err.Error()+"): if this run is cut short, the next one finds its way from the platform alone")
-		}
+	var stale *state.StaleError
+	switch {
+	case errors.As(err, &unwritable):
+		r.unsaved(err)
 		return nil
-	}
-	if err != nil {
+	case errors.As(err, &stale):
+		r.forgo(err)
+		r.taken = true
+		return errTaken
+	case err != nil:
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	return nil
 }
+
+// unsaved says once that the journal cannot be used.
+func (r *Run) unsaved(err error) {
+	if !r.unwritable {
+		r.unwritable = true
+		r.note(r.step, "the journal cannot be written ("+err.Error()+"): if this run is cut short, the next one finds its way from the platform alone")
+	}
+}
+
+// forgo goes on without a journal. One that was not read, or is not locked, may
+// be another run's by now: what it says of passwords and branches must not be
+// taken for this run's own.
+func (r *Run) forgo(err error) {
+	r.Journal = noJournal{}
+	r.unsaved(err)
+}
+
+// noJournal remembers nothing.
+type noJournal struct{}
+
+func (noJournal) Load(state.Key) (*state.Document, error) { return nil, state.ErrNone }
+func (noJournal) Save(*state.Document) error              { return nil }
 
 // begin starts a new journal for a new run.
 func (r *Run) begin(plan *planner.Database) {

@@ -68,6 +68,7 @@ type Run struct {
 	lease      *lease
 	summary    *Summary
 	unwritable bool
+	taken      bool // another run writes the journal now, and what was known is its business
 	step       planner.Kind
 	adopt      *facts       // a parked run to take up
 	lost       func(error)  // cancels the walk
@@ -361,7 +362,8 @@ func (r *Run) note(step planner.Kind, message string) {
 	r.send(Event{Type: Note, Step: step, Message: message})
 }
 
-// lockHere keeps processes of one machine apart without a call.
+// lockHere keeps processes that share a journal apart: those of one machine, or
+// where the journal is in a database, all of them.
 func (r *Run) lockHere(ctx context.Context) (func() error, error) {
 	var unlock func() error
 	err := poll(ctx, r.LockTimeout, func(waited time.Duration) (bool, error) {
@@ -371,13 +373,14 @@ func (r *Run) lockHere(ctx context.Context) (func() error, error) {
 			if waited >= r.LockTimeout {
 				return false, &Error{Outcome: Busy, What: "another pmig works on this database", Err: err, Next: "wait for it, or give it longer: --lock-timeout 30m"}
 			}
-			r.send(Event{Type: Progress, Message: "waiting for another pmig on this machine: " + locked.Holder, Waited: waited})
+			r.send(Event{Type: Progress, Message: "waiting for another pmig: " + locked.Holder, Waited: waited})
 			return false, nil
 		}
 		if err != nil {
 			var unwritable *state.UnwritableError
 			if errors.As(err, &unwritable) {
-				return true, nil // the platform's lock is the one that counts
+				r.forgo(err) // the platform's lock is the one that counts
+				return true, nil
 			}
 			return false, err
 		}

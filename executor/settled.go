@@ -54,9 +54,13 @@ func (r *Run) leave(ctx context.Context) bool {
 }
 
 // leftBehind reports whether the journal here tells of a run that did not end
-// and that no process of this machine is busy with.
+// and that no process with this journal is busy with.
 func (r *Run) leftBehind(ctx context.Context) bool {
 	doc, err := r.Journal.Load(r.Key)
+	var unwritable *state.UnwritableError
+	if errors.As(err, &unwritable) {
+		return false // a database that cannot be reached tells nothing
+	}
 	if err != nil {
 		return !errors.Is(err, state.ErrNone)
 	}

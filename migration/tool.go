@@ -54,6 +54,9 @@ type Tool struct {
 	// Empty is what the tool does when the history table is there and holds no
 	// row although the schema is full: Runs (everything again) or Refuses.
 	Empty Behaviour
+	// OwnTables is set where the migrations make tables that nothing else makes,
+	// so that an empty history beside a full schema is a beginning and no loss.
+	OwnTables bool
 	// CAEnv names the environment variables, beside NODE_EXTRA_CA_CERTS and
 	// SSL_CERT_FILE, by which the tool finds the authority that signed the
 	// server's certificate.

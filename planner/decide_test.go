@@ -28,6 +28,7 @@ type world struct {
 	set    planetscale.Database
 	policy config.Policy
 
+	own          []string // pmig's own tables
 	requests     []planner.StampedRequest
 	acknowledged []config.Acknowledged
 }
@@ -70,7 +71,7 @@ func (w world) decide(t *testing.T) *planner.Database {
 		w.branch = planetscale.Branch{Name: "main", Ready: true, SafeMigrations: true}
 	}
 	return planner.Decide("planetscale", "acme", db, &planner.Observation{
-		Settings: &w.set, Branch: &w.branch, Schema: s, Requests: w.requests,
+		Own: w.own, Settings: &w.set, Branch: &w.branch, Schema: s, Requests: w.requests,
 		Sources: []planner.ObservedSource{{Source: src, Spec: spec, Files: files, Problems: problems, History: history,
 			Status: migration.Compare(spec, files, history)}},
 	})
@@ -333,5 +334,21 @@ func TestMoved(t *testing.T) {
 		if len(m) == 0 || m[0] != want {
 			t.Errorf("got %v, want %q", m, want)
 		}
+	}
+}
+
+// pmig's own tables beside an empty history are no schema that it forgot.
+func TestOwnTablesAreNoBaseline(t *testing.T) {
+	w := world{tool: "golang-migrate", files: []string{"1_a.up.sql"}, ddl: "CREATE TABLE pmig_journal (id BIGINT NOT NULL, PRIMARY KEY (id))"}
+	if !w.decide(t).Refused() {
+		t.Error("a full schema with an empty history is taken for a beginning")
+	}
+	w.own = []string{"pmig_journal", "pmig_lease"}
+	if d := w.decide(t); d.Refused() {
+		t.Errorf("refused: %+v", d.Findings)
+	}
+	w.ddl += "; CREATE TABLE users (id BIGINT NOT NULL, PRIMARY KEY (id))"
+	if !w.decide(t).Refused() {
+		t.Error("pmig's own tables hide others")
 	}
 }

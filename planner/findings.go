@@ -111,7 +111,7 @@ func sourceFindings(p *Source, s ObservedSource, db *config.Database, o *Observa
 			add(SeverityWarning, CodeLate, m.File, fmt.Sprintf("%s sorts before a migration that is applied; %s runs it now", m.Key, tool.Name), "")
 		}
 	}
-	if pending && s.Status.Baseline && hasOtherTables(o, s.Spec) && Owed(o) == nil {
+	if pending && s.Status.Baseline && !tool.OwnTables && hasOtherTables(o, s.Spec) && Owed(o) == nil {
 		add(SeverityError, CodeBaseline, "", fmt.Sprintf("%s is empty on %s but the schema is not: %s would run every migration again", p.History.Table, db.Target.Name, tool.Name),
 			"record what the schema already has in the history table (the tool's own baseline or mark command), then plan again")
 	}
@@ -147,10 +147,10 @@ func severityOf(s migration.Severity) Severity {
 	return SeverityNote
 }
 
-// hasOtherTables reports whether the target has tables besides the history's
-// own.
+// hasOtherTables reports whether the target has tables besides the histories
+// and pmig's own.
 func hasOtherTables(o *Observation, spec migration.Spec) bool {
-	own := spec.Tables()
+	own := append(spec.Tables(), o.Own...)
 	for _, s := range o.Sources {
 		own = append(own, s.Spec.Tables()...)
 	}

@@ -21,6 +21,7 @@ type Planner struct {
 	API          *planetscale.DB
 	Target       *Access
 	Config       *config.Database
+	Own          []string // tables of pmig itself in the target
 }
 
 // Observation is all that a plan is decided on.
@@ -29,6 +30,7 @@ type Observation struct {
 	Branch   *planetscale.Branch // the target
 	Schema   *schema.Schema      // of the target, read over MySQL
 	Sources  []ObservedSource
+	Own      []string // tables of pmig itself
 
 	// Requests are the deploy requests into the target that carry a stamp of
 	// this plan's identity, newest first.
@@ -87,7 +89,7 @@ func (e *WorldError) Unwrap() error { return e.Err }
 // Observe reads everything that a plan depends on and changes nothing but to
 // make a short-lived password on the target.
 func (p *Planner) Observe(ctx context.Context) (*Observation, error) {
-	o := &Observation{}
+	o := &Observation{Own: p.Own}
 	if err := p.readFiles(o); err != nil {
 		return nil, err
 	}

@@ -83,10 +83,14 @@ func (s *DatabaseStore) Create(ctx context.Context, tables []Table) error {
 const (
 	alreadyThere = 1050
 	duplicate    = 1062
+	anything     = 1105 // what vtgate says of whatever happened behind it
 	unknownTable = 1109 // what vtgate says of a table that it has not heard of
 	noSuchTable  = 1146
 	lockTimeout  = 1205
 	deadlock     = 1213
+	interrupted  = 1317
+	serverGone   = 2006 // this and the next are vtgate's too: the server behind it has gone
+	serverLost   = 2013
 )
 
 // number is the server's number of an error, 0 where the server did not answer.
@@ -102,7 +106,7 @@ func number(err error) uint16 {
 // at the row.
 func unknown(err error) bool {
 	switch number(err) {
-	case 0, duplicate, lockTimeout, deadlock:
+	case 0, duplicate, anything, lockTimeout, deadlock, interrupted, serverGone, serverLost:
 		return true
 	}
 	return false

@@ -51,6 +51,7 @@ type grammar struct {
 	Status   statusCmd   `cmd:"" help:"Show what is pending, the last run and open deploy requests."`
 	History  historyCmd  `cmd:"" help:"Show files and production's history side by side, or repair it."`
 	Abandon  abandonCmd  `cmd:"" help:"Give up an unfinished run: close its deploy request, remove branch and passwords."`
+	State    stateCmd    `cmd:"" help:"Make the tables of state \"database\", show a journal or delete it."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

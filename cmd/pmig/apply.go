@@ -49,6 +49,12 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	return c.carryOut(ctx, w, dbs, saved)
+}
+
+// carryOut applies what has been agreed to, or asks for it first.
+func (c *applyCmd) carryOut(ctx context.Context, w *world, dbs []*config.Database, saved *planner.Plan) (err error) {
+	a := w.app
 	switch {
 	case saved != nil:
 		if err := c.compare(ctx, w, saved); err != nil {
@@ -110,7 +116,8 @@ func (c *applyCmd) apply(ctx context.Context, w *world, d *config.Database, save
 func (w *world) run(d *config.Database, event func(executor.Event)) *executor.Run {
 	id := executor.NewID()
 	p := w.planner(d, id, "readwriter")
-	var journal executor.Journal = w.store
+	store := w.store(d, w.stateAccess(d, id))
+	var journal executor.Journal = store
 	if w.app.journal != nil {
 		journal = w.app.journal(journal)
 	}
@@ -120,7 +127,7 @@ func (w *world) run(d *config.Database, event func(executor.Event)) *executor.Ru
 		Connect: connect, Dial: dial,
 		Command: func(source string, at gateway.Endpoint) (executor.Command, error) { return w.command(d, source, at) },
 		Exec:    runChild,
-		Journal: journal, Key: w.stateKey(d), Lock: w.store.Lock, Event: event,
+		Journal: journal, Key: w.stateKey(d), Lock: store.Lock, Event: event,
 	}
 	if p.API != nil {
 		r.Urgent = p.API.Unbudgeted()
@@ -168,8 +175,8 @@ func (c *applyCmd) compare(ctx context.Context, w *world, saved *planner.Plan) e
 // ask shows the plan and asks a person, and returns what was agreed to. Without
 // a terminal there is nobody to ask.
 func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, error) {
-	if _, tty := terminal(a.stdin); !tty {
-		return nil, usageError("there is no terminal to ask for a confirmation on", "look at pmig plan, then run pmig apply --auto-approve")
+	if err := a.person("look at pmig plan, then ", "pmig apply"); err != nil {
+		return nil, err
 	}
 	plan, err := w.plan(ctx, c.which)
 	if err != nil {
@@ -184,6 +191,15 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, er
 	}
 	a.printPlan(plan)
 	return plan, a.confirm(ctx, "Carry this out?")
+}
+
+// person is an error where there is nobody to ask; first is what to do before
+// running the command without asking.
+func (a *app) person(first, command string) error {
+	if _, tty := terminal(a.stdin); !tty {
+		return usageError("there is no terminal to ask for a confirmation on", first+"run "+command+" --auto-approve")
+	}
+	return nil
 }
 
 // savedDatabases narrows the run to what the saved plan speaks of.

@@ -57,6 +57,9 @@ func (w *world) command(d *config.Database, name string, at gateway.Endpoint) (e
 		}
 	}
 	var hosts []string
+	if h := hostOf(w.config.State.URL); h != "" {
+		hosts = append(hosts, h)
+	}
 	for _, one := range w.config.Databases {
 		if h := hostOf(one.Target.URL); h != "" {
 			hosts = append(hosts, h)
@@ -66,6 +69,9 @@ func (w *world) command(d *config.Database, name string, at gateway.Endpoint) (e
 	secrets := append([]string{at.Password}, w.secrets...)
 	for _, kv := range env {
 		secrets = append(secrets, credential.FindAllString(kv, -1)...)
+	}
+	if u := w.config.State.URL; u != "" {
+		secrets = append(secrets, u.Reveal())
 	}
 	for _, one := range w.config.Databases {
 		if one.Target.URL != "" {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ import (
 //
 //	emulator start [flags]   start pmig-emulator for organization acme, database shop
 //	emulator stop            stop it cleanly; emulator start takes its data up again
+//	mariadb start            start a MariaDB with a database "state"; its url is in $STATE_URL
 //	exits CODE COMMAND...    run a command that must end with this exit code
 //	api METHOD PATH [BODY]   call its API with the token of the script
 //	sql BRANCH STATEMENT     run SQL on a branch, past safe migrations
@@ -135,6 +137,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"emulator": emulatorVerb,
+			"mariadb":  mariadbVerb,
 			"hide":     hideVerb,
 			"exits":    exitsVerb,
 		},
@@ -215,6 +218,32 @@ func stopEmulator(name string) {
 	}
 }
 
+// statePassword is marked, for hide.
+const statePassword = "marked-state-password"
+
+// mariadbVerb starts a server of the script's own.
+func mariadbVerb(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "start" {
+		ts.Fatalf("usage: mariadb start")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s, err := mariadb.Start(ctx, mariadb.Options{Dir: ts.MkAbs(".mariadb"), Port: -1})
+	ts.Check(err)
+	ts.Defer(func() { s.Stop() })
+	db, err := sql.Open("mysql", s.DSN(""))
+	ts.Check(err)
+	defer db.Close()
+	for _, statement := range []string{
+		"CREATE DATABASE state", "CREATE USER pmig@'%' IDENTIFIED BY '" + statePassword + "'", "GRANT ALL ON state.* TO pmig@'%'",
+	} {
+		_, err := db.ExecContext(ctx, statement)
+		ts.Check(err)
+	}
+	ts.Setenv("STATE_URL", "mysql://pmig:"+statePassword+"@"+s.Addr+"/state")
+	ts.Setenv("STATE_ADDR", s.Addr)
+}
+
 // exitsVerb wants a command to end with a code and nothing else.
 func exitsVerb(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := 0, error(nil)
@@ -243,7 +272,7 @@ func hideVerb(ts *testscript.TestScript, neg bool, args []string) {
 	root := ts.MkAbs(".")
 	ts.Check(filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			if d != nil && d.Name() == ".emulator" { // the other side keeps its own tokens
+			if d != nil && (d.Name() == ".emulator" || d.Name() == ".mariadb") { // the other side keeps its own tokens
 				return filepath.SkipDir
 			}
 			return err
@@ -252,7 +281,7 @@ func hideVerb(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			return nil
 		}
-		for _, secret := range append(args, testToken) {
+		for _, secret := range append(args, testToken, statePassword) {
 			if bytes.Contains(b, []byte(secret)) {
 				return fmt.Errorf("%s holds the secret %q", path, secret)
 			}

@@ -76,7 +76,9 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 
 func (w *world) status(ctx context.Context, d *config.Database) (databaseStatus, error) {
 	s := databaseStatus{Database: d.Label, Name: d.Name, Target: d.Target.Name}
-	doc, err := w.store.Load(w.stateKey(d))
+	p := w.planner(d, executor.NewID(), "reader")
+	defer p.Target.Close(context.WithoutCancel(ctx))
+	doc, err := w.store(d, p.Target).Load(w.stateKey(d))
 	switch {
 	case err == nil:
 		if s.Last, err = executor.Last(doc); err != nil {
@@ -85,8 +87,6 @@ func (w *world) status(ctx context.Context, d *config.Database) (databaseStatus,
 	case !errors.Is(err, state.ErrNone):
 		s.Problem = err.Error()
 	}
-	p := w.planner(d, executor.NewID(), "reader")
-	defer p.Target.Close(context.WithoutCancel(ctx))
 	plan, seen, err := p.Plan(ctx)
 	if err != nil {
 		return s, err

@@ -24,7 +24,7 @@ type world struct {
 	noToken  error               // what to say when one is needed after all
 	secrets  []string            // to be kept out of any child's output
 	key      string              // what the state is keyed by: the API address, or the emulator's folder
-	store    *state.FileStore
+	states   *states
 	log      *zap.Logger
 	shutdown func()
 }
@@ -75,7 +75,8 @@ func (a *app) openHistory(ctx context.Context, o config.Options, names []string)
 
 // connect makes the client of the configuration's platform.
 func (a *app) connect(ctx context.Context, c *config.Config, withoutToken bool) (w *world, err error) {
-	w = &world{app: a, config: c, store: state.NewFileStore(c.State.Path, version), log: a.logger(), shutdown: func() {}}
+	w = &world{app: a, config: c, states: &states{config: c.State}, log: a.logger()}
+	w.shutdown = w.states.close
 	opts := planetscale.Options{UserAgent: "pmig/" + version, Notify: w.called}
 	switch c.Platform.Kind {
 	case config.PlatformEmbedded:
@@ -83,7 +84,7 @@ func (a *app) connect(ctx context.Context, c *config.Config, withoutToken bool) 
 		if err != nil {
 			return nil, err
 		}
-		w.shutdown = e.stop
+		w.shutdown = func() { w.states.close(); e.stop() }
 		w.key = "embedded:" + c.Platform.Data
 		opts.Address, opts.TokenID, opts.Token, opts.PerMinute = e.address, e.id, e.token, 6000
 	default:
@@ -199,7 +200,7 @@ func (w *world) planner(d *config.Database, run, role string) *planner.Planner {
 		api = w.client.DB(org, d.Name)
 	}
 	p := &planner.Planner{
-		Platform: w.config.Platform.Kind, Organization: org, API: api, Config: d,
+		Platform: w.config.Platform.Kind, Organization: org, API: api, Config: d, Own: w.ownTables(),
 		Target: &planner.Access{
 			API: api, Connect: connect, Branch: d.Target.Name, Database: d.Name, Role: role,
 			Name: "pmig " + planner.Identity(org, d) + " " + run,
