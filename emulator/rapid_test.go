@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,11 +39,18 @@ func TestModel(t *testing.T) {
 	}
 	seen := map[string]int{}
 	steps, began := 0, time.Now()
+	told := false
 	for steps == 0 || steps < modelSteps && !asked["rapid.checks"] && !asked["rapid.seed"] && !t.Failed() && !testing.Short() && time.Since(began) < modelTime {
 		rapid.Check(t, func(t *rapid.T) {
 			rapid.SyncTest(t, func(t *rapid.T) {
 				s := newRig(t)
 				s.seen = seen
+				t.Cleanup(func() {
+					if t.Failed() && !told {
+						told = true
+						fmt.Printf("FIRST FAILURE\n%s\nEND\n", strings.Join(s.told, "\n"))
+					}
+				})
 				if rapid.IntRange(0, 3).Draw(t, "start") > 0 { // two branches to begin with, or most sequences end before anything is deployed
 					for _, name := range []string{"b0", "b1"} {
 						s.newBranch(keeper, name, fmt.Sprintf(`{"name":%q}`, name))
@@ -81,19 +89,23 @@ func (s *rig) actions() map[string]func(*rapid.T) {
 		{"delete a password", 1, s.deletePassword},
 		{"use a password", 2, s.usePassword},
 		{"safe migrations", 1, s.safeMigrations},
+		{"promote or demote", 1, s.promote},
 		{"approval setting", 1, s.approvalSetting},
+		{"ship", 3, s.ship},
 		{"open", 4, s.openRequest},
 		{"close", 1, s.closeRequest},
 		{"review", 2, s.review},
 		{"deploy", 6, s.deploy},
 		{"cancel", 1, s.cancel},
 		{"apply-deploy", 1, s.applyDeploy},
+		{"force-cutover", 1, s.forceCutover},
 		{"complete-deploy", 1, s.completeDeploy},
 		{"revert", 2, s.revert},
 		{"skip-revert", 1, s.skipRevert},
 		{"auto-apply", 1, s.autoApply},
+		{"auto-delete-branch", 1, s.autoDelete},
 		{"wait", 6, s.waitSome},
-		{"fault", 1, s.fault},
+		{"fault", 2, s.fault},
 		{"restart", 1, s.restart},
 	} {
 		for i := range a.weight {
@@ -164,79 +176,6 @@ func (s *rig) request(states ...string) *modelRequest {
 	return s.model.requests[rapid.IntRange(0, len(s.model.requests)-1).Draw(s.T, "request")]
 }
 
-func (s *rig) makeBranch() {
-	if len(s.model.branches) > 4 {
-		s.pass("enough")
-	}
-	who, name := s.who(), s.pick("name", []string{"b0", "b1", "b2", "b3"})
-	body := fmt.Sprintf(`{"name":%q,"parent_branch":"main"}`, name)
-	if rapid.Bool().Draw(s.T, "no parent") {
-		body = fmt.Sprintf(`{"name":%q}`, name)
-	}
-	switch {
-	case !s.may(who, "create_branch"):
-		s.expect(who, "POST", "/branches", body, 404)
-	case s.model.branches[name] != nil:
-		s.expect(who, "POST", "/branches", body, 422)
-	default:
-		s.newBranch(who, name, body)
-	}
-}
-
-func (s *rig) newBranch(who, name, body string) {
-	_, o := s.expect(who, "POST", "/branches", body, 201)
-	if o["ready"] != false || o["parent_branch"] != "main" || o["production"] != false {
-		s.Fatalf("a new branch: ready %v, parent %v, production %v", o["ready"], o["parent_branch"], o["production"])
-	}
-	b := &modelBranch{name: name, parents: []modelSchema{s.model.main().data.clone(false)}}
-	b.id, _ = o["id"].(string)
-	s.model.branches[name] = b
-}
-
-func (s *rig) deleteBranch() {
-	who, name := s.who(), s.pick("name", []string{"b0", "b1", "b2", "b3", "main"})
-	b := s.model.branches[name]
-	status := []int{204}
-	switch {
-	case !s.may(who, "delete_branch"):
-		status = []int{404}
-	case b == nil:
-		status = []int{404}
-	case name == "main" && who == builder && s.builder != nil:
-		status = []int{404, 422}
-	case name == "main":
-		status = []int{422}
-	case !b.ready:
-		status = []int{204, 422}
-	default:
-		for _, r := range s.model.requests {
-			switch {
-			case r.branch != b || !r.open:
-			case r.is(running...), r.is("complete_pending_revert") && s.model.unknowns.BranchDeleteRefusedInWindow:
-				status = []int{422}
-			case r.is("complete_error", "complete_revert_error") && status[0] != 422:
-				status = []int{204, 422}
-			}
-		}
-	}
-	if got, _ := s.expect(who, "DELETE", "/branches/"+name, "", status...); got != 204 {
-		return
-	}
-	if db := s.looks[b.id]; db != nil {
-		db.Close()
-		delete(s.looks, b.id)
-	}
-	delete(s.model.branches, name)
-	for _, r := range s.model.requests {
-		if r.branch == b {
-			r.deleted = true
-			if r.is(unstarted...) && !s.model.unknowns.BranchDeleteKeepsRequest {
-				r.open = false
-			}
-		}
-	}
-}
-
 // wait lets time pass, and takes in what comes of it.
 func (s *rig) wait(d time.Duration) {
 	s.drain()
@@ -273,29 +212,40 @@ func (s *rig) waitSome() {
 
 func (s *rig) fault() {
 	m := &s.model
-	text, path, set := "", "", (*bool)(nil)
-	switch s.pick("fault", []string{"deploy-error", "revert-error", "validating", "answer", "drop-after"}) {
-	case "deploy-error":
-		text, set = "deploy-error", &m.deployError
-	case "revert-error":
-		text, set = "revert-error", &m.revertError
-	case "validating":
-		text, set = "validating", new(bool)
-		m.validating++
-	case "answer":
-		text, path, set = "answer", `/deploy$`, &m.refuseDeploy
-	case "drop-after":
-		text, path, set = "drop-after", `/deploy$`, &m.dropDeploy
+	if m.blocked != 0 && rapid.IntRange(0, 3).Draw(s.T, "unblock") > 0 {
+		s.Log("cutovers are let through")
+		if status, _ := s.control("DELETE", fmt.Sprintf("/_emulator/faults/%d", m.blocked), ""); status != 204 {
+			s.Fatalf("status %d", status)
+		}
+		m.blocked = 0
+		return
 	}
-	if *set {
+	do := s.pick("fault", []string{"deploy-error", "revert-error", "validating", "answer", "drop-after", "deploying", "cutover-blocked"})
+	flags := map[string]*bool{"deploy-error": &m.deployError, "revert-error": &m.revertError, "answer": &m.refuseDeploy, "drop-after": &m.dropDeploy, "deploying": &m.deploying}
+	set, path, times := flags[do], "", 1
+	switch {
+	case set != nil && *set, do == "cutover-blocked" && m.blocked != 0:
 		s.pass("set already")
+	case do == "answer", do == "drop-after":
+		path = "/deploy$"
+	case do == "cutover-blocked":
+		times = 0 // until it is removed
 	}
-	body := fmt.Sprintf(`{"do":%q,"path":%q,"times":1,"count":1}`, text, path)
+	body := fmt.Sprintf(`{"do":%q,"path":%q,"times":%d,"count":1}`, do, path, times)
 	s.Logf("fault %s", body)
-	if status := s.control("POST", "/_emulator/faults", body); status != 201 {
+	status, o := s.control("POST", "/_emulator/faults", body)
+	if status != 201 {
 		s.Fatalf("status %d", status)
 	}
-	*set = true
+	switch {
+	case set != nil:
+		*set = true
+	case do == "validating":
+		m.validating++
+	default:
+		id, _ := o["id"].(float64)
+		m.blocked = int(id)
+	}
 }
 
 func (s *rig) restart() {
@@ -310,5 +260,5 @@ func (s *rig) restart() {
 		s.stale[b] = true
 	}
 	m := &s.model
-	m.deployError, m.revertError, m.refuseDeploy, m.dropDeploy = false, false, false, false
+	m.deployError, m.revertError, m.refuseDeploy, m.dropDeploy, m.deploying, m.blocked = false, false, false, false, false, 0
 }
