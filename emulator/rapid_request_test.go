@@ -196,6 +196,9 @@ func (s *rig) completeDeploy() {
 
 func (s *rig) revert() {
 	who, r := s.who(), s.request("complete_pending_revert")
+	if rapid.IntRange(0, 4).Draw(s.T, "in vain") == 4 && !s.model.revertError {
+		s.setFault("revert-error")
+	}
 	if s.act(r, who, "POST", "/revert", "", r.is("complete_pending_revert")) {
 		r.state = "in_progress_revert"
 	}

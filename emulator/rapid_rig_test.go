@@ -52,7 +52,7 @@ const (
 )
 
 func newRig(t *rapid.T) *rig {
-	s := &rig{T: t, looks: map[string]*sql.DB{}, stale: map[*modelBranch]bool{}, was: map[int]string{}}
+	s := &rig{T: t, looks: map[string]*sql.DB{}, stale: map[*modelBranch]bool{}, seen: map[string]int{}, was: map[int]string{}}
 	dir, err := os.MkdirTemp("", "model-")
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func (s *rig) drawDDL(b *modelBranch) statement {
 	name := s.pick("table", tableNames)
 	t := b.data[name]
 	if t == nil {
-		keyless := rapid.IntRange(0, 9).Draw(s.T, "keyless") == 9
+		keyless := rapid.IntRange(0, 19).Draw(s.T, "keyless") == 19
 		n := &modelTable{keyless: keyless, columns: map[string]modelColumn{"a": {typ: "int"}}, rows: map[int]map[string]string{}}
 		key := ", PRIMARY KEY (id)"
 		if keyless {
