@@ -151,6 +151,28 @@ func TestBranchBesideCutover(t *testing.T) {
 	})
 }
 
+// A branch may be deleted while a check reads it: that is no failure.
+func TestCheckBesideDeletion(t *testing.T) {
+	for name, then := range map[string]planetscale.State{"closed": planetscale.StatePending, "kept": planetscale.StateError} {
+		t.Run(name, func(t *testing.T) {
+			inTurn(t, func(s *stage, g *turnstile) {
+				s.e.SetUnknowns(emulator.Unknowns{BranchDeleteKeepsRequest: name == "kept"})
+				work := s.branch("work")
+				g.stop(work.ID, 0)
+				n := s.open("work")
+				synctest.Wait()
+				if err := s.shop.DeleteBranch(s.Context(), "work"); err != nil {
+					s.Fatal(err)
+				}
+				synctest.Wait()
+				g.release()
+				synctest.Wait()
+				s.await(n, then)
+			})
+		})
+	}
+}
+
 // What a deployment changed is counted anew when it is reverted, and what the
 // branch deploys beside it is not, whichever of the two is over first.
 func TestRevertBesideParallel(t *testing.T) {

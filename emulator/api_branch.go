@@ -159,7 +159,11 @@ func deleteBranch(c *call) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		if b.Production && !c.permitted([]string{"delete_production_branch"}) {
+		permission := "delete_branch"
+		if b.Production {
+			permission = "delete_production_branch"
+		}
+		if !c.permitted([]string{permission}) {
 			return answer{}, errNotFound
 		}
 		if err := c.e.deleteBranchLocked(db, b, descendants != nil && *descendants, c.actor); err != nil {

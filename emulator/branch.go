@@ -221,6 +221,7 @@ func (e *Emulator) startDropLocked(id string) {
 		if making != nil {
 			<-making.done
 		}
+		e.schemas.forget(id)
 		if err := e.engine.Drop(ctx, id); err != nil {
 			if ctx.Err() == nil {
 				e.event(Event{Kind: EventError, Subject: id, Text: "the data of a deleted branch cannot be removed: " + err.Error()})

@@ -46,6 +46,21 @@ func (f *findings) deployable() bool {
 // check computes a request's diff: what has changed on the branch since it was
 // made, carried onto the target as it is now. The lock must not be held.
 func (e *Emulator) check(ctx context.Context, db *database, dr *deployRequest) (*findings, error) {
+	f, err := e.compare(ctx, db, dr)
+	if err != nil && e.gone(db, dr) { // it was deleted meanwhile
+		return e.compare(ctx, db, dr)
+	}
+	return f, err
+}
+
+// gone says whether a request's branch, or its target, is no more.
+func (e *Emulator) gone(db *database, dr *deployRequest) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return db.branchByID(dr.BranchID) == nil || db.branchByID(dr.IntoID) == nil
+}
+
+func (e *Emulator) compare(ctx context.Context, db *database, dr *deployRequest) (*findings, error) {
 	e.mu.Lock()
 	b, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
 	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}

@@ -12,7 +12,10 @@ import (
 
 func TestTokens(t *testing.T) {
 	reader := emulator.Token{ID: "reader", Secret: "s", Permissions: []string{"read_database", "read_branch", "read_deploy_request", "connect_production_read_only_branch"}}
-	s := start(t, memory, func(o *emulator.Options) { o.Tokens = append(o.Tokens, reader) })
+	// Who may delete production branches may not therefore delete others.
+	remover := emulator.Token{ID: "remover", Secret: "s", Permissions: []string{"delete_production_branch"}}
+	s := start(t, memory, func(o *emulator.Options) { o.Tokens = append(o.Tokens, reader, remover) })
+	s.branch("work")
 	for _, test := range []struct {
 		method, path, body, authorization string
 		status                            int
@@ -32,6 +35,8 @@ func TestTokens(t *testing.T) {
 		{"POST", d + "/deploy-requests", `{}`, "reader:s", 404},
 		{"POST", d + "/branches/main/passwords", `{"role":"reader"}`, "reader:s", 201},
 		{"POST", d + "/branches/main/passwords", `{"role":"admin"}`, "reader:s", 404},
+		{"DELETE", d + "/branches/work", "", "remover:s", 404},
+		{"DELETE", d + "/branches/work", "", "reader:s", 404},
 	} {
 		if status, text := s.raw(test.method, test.path, test.body, "Authorization", test.authorization); status != test.status {
 			t.Errorf("%s %s as %q: %d %s", test.method, test.path, test.authorization, status, text)

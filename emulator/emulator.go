@@ -57,7 +57,7 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 		works:   map[string]*work{},
 		world:   world{FormatVersion: stateFormat},
 	}
-	e.schemas.byID = map[schemaID]*schema.Schema{}
+	e.schemas.byID, e.schemas.looks = map[schemaID]*schema.Schema{}, map[string]lookResult{}
 	if o.Data != "" {
 		s, err := openStore(o.Data)
 		if err != nil {

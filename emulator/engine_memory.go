@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gms "github.com/dolthub/go-mysql-server/sql"
@@ -33,6 +34,7 @@ type Memory struct {
 	closed   bool
 
 	saving sync.Mutex // one writer at a time
+	states atomic.Uint64
 }
 
 // settle is how long writes must have paused before a branch is written out on its own; Flush does not wait.
@@ -168,6 +170,15 @@ func (e *Memory) Backend(_ context.Context, id string) (mysqlproxy.Backend, erro
 		return mysqlproxy.Backend{}, err
 	}
 	return mysqlproxy.Backend{Dial: b.pipes.dial, User: branchAccount, Database: b.database}, nil
+}
+
+// State is a number that stays the same as long as nothing is written to a branch.
+func (e *Memory) State(id string) (state uint64, known bool) {
+	b, err := e.branch(id)
+	if err != nil {
+		return 0, false
+	}
+	return b.state.Load(), true
 }
 
 func (e *Memory) branch(id string) (*memoryBranch, error) {

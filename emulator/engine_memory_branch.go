@@ -28,6 +28,8 @@ type memoryBranch struct {
 	guard        *memoryGuard
 	unsaved      atomic.Bool
 	wake         chan<- struct{} // the writer's
+	state        atomic.Uint64   // another number after every write
+	states       *atomic.Uint64  // the numbers given so far, to all branches
 }
 
 // making is held while an engine is made: go-mysql-server sets process-wide
@@ -44,7 +46,7 @@ func (e *Memory) newBranch(ctx context.Context, id, database string, statements 
 	db := memory.NewDatabase(database)
 	db.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(db)
-	b := &memoryBranch{id: id, database: database, provider: provider, pipes: newPipeListener(), wake: e.dirty}
+	b := &memoryBranch{id: id, database: database, provider: provider, pipes: newPipeListener(), wake: e.dirty, states: &e.states}
 	b.engine = newEngine(quietProvider{provider})
 	if err := db.SetCollation(b.context(ctx), gms.Collation_utf8mb4_0900_ai_ci); err != nil { // MySQL 8's default
 		return nil, err
@@ -105,8 +107,10 @@ func (d quietDatabase) GetTableNames(ctx *gms.Context) ([]string, error) {
 	return slices.DeleteFunc(slices.Clone(names), fulltextTable.MatchString), err
 }
 
-// changed notes that the branch differs from its file.
+// changed notes that the branch differs from its file, and from what anybody has
+// seen of it.
 func (b *memoryBranch) changed() {
+	b.state.Store(b.states.Add(1))
 	b.unsaved.Store(true)
 	select {
 	case b.wake <- struct{}{}:

@@ -3,6 +3,8 @@ package emulator_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/pmig/pmig/emulator"
 )
 
 // What the engine keeps a FULLTEXT key in shows nowhere, and a clone works as the original does.
@@ -55,5 +57,56 @@ func TestMemoryAlterWithConstraint(t *testing.T) {
 	}
 	if strings.Contains(got, "`n`") || strings.Contains(got, "`z`") {
 		t.Errorf("%s", got)
+	}
+}
+
+// The state of a branch is another one after every write, also of a branch that
+// was made anew under its name, and the same after a read.
+func TestMemoryState(t *testing.T) {
+	const id = "main00000001"
+	e, err := emulator.NewMemory("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, known := e.State(id); known {
+		t.Error("a branch that is not there has a state")
+	}
+	if err := e.Create(t.Context(), id, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	db := branchDB(t, e, id)
+	seen := map[uint64]string{}
+	for _, step := range []struct {
+		text   string
+		writes bool
+	}{
+		{"CREATE TABLE t (id int NOT NULL PRIMARY KEY)", true},
+		{"SHOW CREATE TABLE t", false},
+		{"INSERT INTO t VALUES (1)", true},
+		{"SELECT * FROM t", false},
+		{"ALTER TABLE t ADD COLUMN a int", true},
+		{"BEGIN", false},
+		{"DROP TABLE t", true},
+	} {
+		before, _ := e.State(id)
+		must(t, db, step.text)
+		after, known := e.State(id)
+		if !known || (before != after) != step.writes {
+			t.Errorf("%s: %d, then %d", step.text, before, after)
+		}
+		if step.writes && seen[after] != "" {
+			t.Errorf("%s: the state of %s", step.text, seen[after])
+		}
+		seen[after] = step.text
+	}
+	if err := e.Drop(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Create(t.Context(), id, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if state, _ := e.State(id); seen[state] != "" {
+		t.Errorf("a new branch has the state of an old one after %s", seen[state])
 	}
 }

@@ -48,38 +48,55 @@ var (
 	cancellable = []string{"queued", "submitting", "in_progress", "pending_cutover"}
 )
 
+// patience is how long a cutover may be kept from its tables until it is forced
+// by itself.
+const patience = time.Hour
+
 type modelBranch struct {
-	name, id string
-	data     modelSchema // with rows
-	base     modelSchema // what its changes are counted from
-	ready    bool
-	safe     bool
+	name, id         string
+	data             modelSchema // with rows
+	base             modelSchema // what its changes are counted from
+	ready            bool
+	safe, production bool
 	// parents are what main was since the branch was asked for: any of them
 	// may be what the branch begins with.
 	parents []modelSchema
+	// doom are the answers that its deletion would have had when a request that
+	// deletes it was complete; nil: none was.
+	doom []int
 }
 
 type modelRequest struct {
-	number   int
-	branch   *modelBranch
-	deleted  bool // its branch is no more
-	creator  string
-	open     bool
-	state    string
-	approved bool
-	auto     bool
-	instant  bool
-	order    int // of queueing
-	began    bool
+	number     int
+	branch     *modelBranch
+	deleted    bool // its branch is no more
+	creator    string
+	open       bool
+	state      string
+	approved   bool
+	auto       bool
+	autoDelete bool
+	instant    bool
+	parallel   bool // its lane
+	order      int  // of queueing
+	began      bool
+	forced     bool // its cutover
 
 	tolerated bool // the target moved since the checks
 
+	tables     []string    // that it changes, since it was queued
 	branchData modelSchema // the branch when the deployment began
+	want       modelSchema // the target after it, as far as its tables go
 	formerBase modelSchema
 	before     modelSchema // the target at the cutover, with rows
 	after      modelSchema
+	cutOver    time.Time // when its cutover began
+	finished   time.Time // when its deployment ended, one way or another
 	windowEnds time.Time
 	closable   bool // what happens to it has not been said by anyone
+	// halfway are the forms of its tables, some of which the target may have
+	// after a failure; nil: it has not failed.
+	halfway modelSchema
 }
 
 func (r *modelRequest) is(states ...string) bool { return slices.Contains(states, r.state) }
@@ -102,8 +119,10 @@ type model struct {
 	passwords []*modelPassword
 
 	// Faults that are set, each for one time.
-	deployError, revertError, refuseDeploy, dropDeploy bool
-	validating                                         int // refusals that may come
+	deployError, revertError, refuseDeploy, dropDeploy, deploying bool
+	validating                                                    int // refusals that may come
+	// blocked is the fault that keeps cutovers from their tables; 0: none.
+	blocked int
 }
 
 func (m *model) main() *modelBranch { return m.branches["main"] }
@@ -126,11 +145,11 @@ func (m *model) outcome(r *modelRequest) []string {
 	return []string{"ready"}
 }
 
-// queue is the serial queue into main.
-func (m *model) queue() []*modelRequest {
+// queue is one of the two lanes into main.
+func (m *model) queue(parallel bool) []*modelRequest {
 	var all []*modelRequest
 	for _, r := range m.requests {
-		if r.order > 0 && (r.state == "queued" || r.is(holding...)) && (r.open || !r.is("complete_error", "complete_revert_error")) {
+		if r.parallel == parallel && r.order > 0 && (r.state == "queued" || r.is(holding...)) && (r.open || !r.is("complete_error", "complete_revert_error")) {
 			all = append(all, r)
 		}
 	}
@@ -138,83 +157,17 @@ func (m *model) queue() []*modelRequest {
 	return all
 }
 
-// observe takes in that a deployment came to a state by itself, at a time of
-// the platform's clock. An error says why that must not be.
-func (m *model) observe(r *modelRequest, state string, at time.Time) error {
-	if state == r.state {
-		return nil
+// mayEnter says whether a request that changes some tables may be queued in a
+// lane: the parallel one has room for one, and no table is changed in both.
+func (m *model) mayEnter(parallel bool, tables []string) bool {
+	if parallel && len(m.queue(true)) > 0 {
+		return false
 	}
-	from := r.state
-	if r.is(unstarted...) && slices.Contains(unstarted, state) && r.tolerated && r.open {
-		r.state = state // looked at again, since the target moved
-		return m.resolved(r)
-	}
-	if r.state == "queued" && r.tolerated && slices.Contains(unstarted, state) {
-		r.state, r.order = state, 0
-		return m.resolved(r)
-	}
-	if !slices.Contains(spontaneous[from], state) {
-		return fmt.Errorf("#%d went from %s to %s by itself", r.number, from, state)
-	}
-	if !r.open && !r.closable {
-		return fmt.Errorf("#%d is closed and went from %s to %s", r.number, from, state)
-	}
-	r.state = state
-	switch state {
-	case "ready", "no_changes", "error":
-		return m.resolved(r)
-	case "submitting":
-		for _, o := range m.queue() {
-			if o != r && (o.began || o.order < r.order) {
-				return fmt.Errorf("#%d is being deployed though #%d, %s, is before it", r.number, o.number, o.state)
-			}
-		}
-		r.began, r.branchData = true, r.branch.data.clone(false)
-	case "in_progress_cutover":
-		if !r.auto {
-			return fmt.Errorf("#%d was cut over though auto_cutover is off", r.number)
-		}
-	case "complete", "complete_pending_revert":
-		if from == "complete_pending_revert" {
-			if at.Before(r.windowEnds) {
-				return fmt.Errorf("the window of #%d ended %v too early", r.number, r.windowEnds.Sub(at).Round(time.Second))
-			}
-			r.open = false
-			return nil
-		}
-		return m.live(r, state, at)
-	case "complete_error":
-		x := merge(r.branch.base, r.branchData, m.main().data)
-		_, misfit, unclear := deployed(m.main().data, x.want)
-		switch {
-		case misfit != "" || unclear || x.unclear || x.conflict:
-		case m.deployError:
-			m.deployError = false
-		default:
-			return fmt.Errorf("#%d failed though every row fits", r.number)
-		}
-	case "complete_revert", "complete_revert_error":
-		back, misfit := reverted(m.main().data, r.before, r.after)
-		if state == "complete_revert_error" {
-			switch {
-			case misfit != "":
-			case m.revertError:
-				m.revertError = false
-			default:
-				return fmt.Errorf("the revert of #%d failed though every row fits", r.number)
-			}
-			return nil
-		}
-		if misfit != "" {
-			return fmt.Errorf("#%d was reverted though a row does not fit: %s", r.number, misfit)
-		}
-		m.move(back)
-		r.branch.base = r.formerBase
-		r.open = false
-	case "complete_cancel", "cancelled":
-		r.order = 0
-	}
-	return nil
+	return !slices.ContainsFunc(m.queue(!parallel), func(o *modelRequest) bool { return o.shares(tables) })
+}
+
+func (r *modelRequest) shares(tables []string) bool {
+	return slices.ContainsFunc(tables, func(t string) bool { return slices.Contains(r.tables, t) })
 }
 
 // resolved holds the end of a request's checks to the schemas.
@@ -222,39 +175,11 @@ func (m *model) resolved(r *modelRequest) error {
 	if r.state == "pending" {
 		return nil
 	}
-	for _, o := range m.requests {
-		// The target's schema moves a moment before the state that says so.
-		if o.is("in_progress_cutover", "in_progress_revert", "in_progress_revert_vschema") || o.instant && o.is("submitting", "in_progress") {
-			r.tolerated = true
-			return nil
-		}
-	}
 	if want := m.outcome(r); !slices.Contains(want, r.state) {
 		return fmt.Errorf("the checks of #%d came to %s, want %v\nbase:\n%sbranch:\n%smain:\n%s", r.number, r.state, want,
 			r.branch.base.text(false), r.branch.data.text(false), m.main().data.text(false))
 	}
 	r.tolerated = false
-	return nil
-}
-
-// live takes in that a deployment's schema is on the target.
-func (m *model) live(r *modelRequest, state string, at time.Time) error {
-	main := m.main()
-	x := merge(r.branch.base, r.branchData, main.data)
-	after, misfit, _ := deployed(main.data, x.want)
-	switch window := m.knobs.RevertWindow > 0 && !r.instant; {
-	case x.conflict:
-		return fmt.Errorf("#%d was deployed though it conflicts with the target", r.number)
-	case misfit != "":
-		return fmt.Errorf("#%d was deployed though a row does not fit: %s", r.number, misfit)
-	case window != (state == "complete_pending_revert"):
-		return fmt.Errorf("#%d is %s; revert window %v, instant %t", r.number, state, m.knobs.RevertWindow, r.instant)
-	}
-	r.before, r.after = main.data.clone(true), after.clone(false)
-	r.formerBase, r.branch.base = r.branch.base, r.branchData
-	m.move(after)
-	r.open = state == "complete_pending_revert"
-	r.windowEnds = at.Add(m.knobs.RevertWindow)
 	return nil
 }
 
@@ -278,21 +203,63 @@ func (m *model) move(to modelSchema) {
 func (m *model) changed(b *modelBranch) {
 	for _, r := range m.requests {
 		if r.branch == b && r.open && (r.is(unstarted...) || r.is("queued")) {
-			r.state, r.approved, r.order = "pending", false, 0
+			r.state, r.approved = "pending", false
+			r.dequeue()
+		}
+	}
+}
+
+func (r *modelRequest) dequeue() { r.order, r.parallel, r.tables = 0, false, nil }
+
+// completed takes in that a deployment has come to its good end.
+func (m *model) completed(r *modelRequest) {
+	r.state, r.open = "complete", false
+	if r.autoDelete && !r.deleted {
+		r.branch.doom = m.deletion(r.branch)
+	}
+}
+
+// deletion is what the deletion of a branch may be answered with.
+func (m *model) deletion(b *modelBranch) []int {
+	status := []int{204}
+	for _, r := range m.requests {
+		switch {
+		case r.branch != b || !r.open:
+		case r.is(running...), r.is("complete_pending_revert") && m.unknowns.BranchDeleteRefusedInWindow:
+			return []int{422}
+		case r.is("complete_error", "complete_revert_error"):
+			status = []int{204, 422}
+		}
+	}
+	return status
+}
+
+// gone takes in that a branch was deleted.
+func (m *model) gone(b *modelBranch) {
+	delete(m.branches, b.name)
+	for _, r := range m.requests {
+		if r.branch == b {
+			r.deleted = true
+			if r.is(unstarted...) && !m.unknowns.BranchDeleteKeepsRequest {
+				r.open = false
+			}
 		}
 	}
 }
 
 // settled holds what is left after minutes to what may wait for longer.
 func (m *model) settled() error {
-	var blocked bool
-	for _, r := range m.queue() {
-		switch {
-		case r.state == "queued" && blocked:
-		case r.state == "pending_cutover" && r.auto, !r.is(resting...):
-			return fmt.Errorf("#%d stays %s", r.number, r.state)
+	for _, parallel := range []bool{false, true} {
+		var held bool
+		for _, r := range m.queue(parallel) {
+			switch {
+			case r.state == "queued" && held:
+			case r.state == "in_progress_cutover" && m.blocked != 0 && !r.forced:
+			case r.state == "pending_cutover" && r.auto, !r.is(resting...):
+				return fmt.Errorf("#%d stays %s", r.number, r.state)
+			}
+			held = true
 		}
-		blocked = true
 	}
 	for _, r := range m.requests {
 		if r.open && r.state == "pending" && !r.deleted {

@@ -1,15 +1,19 @@
 package emulator_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"pgregory.net/rapid"
 )
 
-func (s *rig) control(method, path, body string) int {
+// control speaks to the emulator itself.
+func (s *rig) control(method, path, body string) (int, map[string]any) {
+	s.Helper()
 	r, err := http.NewRequestWithContext(s.Context(), method, "http://127.0.0.1"+path, strings.NewReader(body))
 	if err != nil {
 		s.Fatal(err)
@@ -18,8 +22,21 @@ func (s *rig) control(method, path, body string) int {
 	if err != nil {
 		s.Fatal(err)
 	}
-	res.Body.Close()
-	return res.StatusCode
+	defer res.Body.Close()
+	var o map[string]any
+	if res.StatusCode < 300 && res.StatusCode != http.StatusNoContent {
+		if err := json.NewDecoder(res.Body).Decode(&o); err != nil {
+			s.Fatal(err)
+		}
+	}
+	return res.StatusCode, o
+}
+
+// standing says whether a fault of a kind is still to happen.
+func (s *rig) standing(do string) bool {
+	s.Helper()
+	_, o := s.control("GET", "/_emulator/faults", "")
+	return slices.ContainsFunc(list(o["data"]), func(f map[string]any) bool { return f["do"] == do })
 }
 
 // act asks for something of a request that is legal in some of its states; it
@@ -40,25 +57,37 @@ func (s *rig) act(r *modelRequest, who, method, what, body string, legal bool) b
 func (s *rig) openRequest() {
 	who, b := s.who(), s.branchOf(true)
 	auto := s.pick("auto_cutover", []string{"true", "true", "false", ""})
-	body := fmt.Sprintf(`{"branch":%q,"into_branch":"main","auto_cutover":%s}`, b.name, auto)
-	if auto == "" {
-		body = fmt.Sprintf(`{"branch":%q,"into_branch":"main"}`, b.name)
+	s.openOf(who, b, auto, rapid.IntRange(0, 4).Draw(s.T, "auto_delete_branch") == 4)
+}
+
+// openOf opens a request; nil if that was refused.
+func (s *rig) openOf(who string, b *modelBranch, auto string, autoDelete bool) *modelRequest {
+	s.Helper()
+	body := fmt.Sprintf(`{"branch":%q,"into_branch":"main"`, b.name)
+	if auto != "" {
+		body += `,"auto_cutover":` + auto
 	}
-	want := 201
+	if autoDelete {
+		body += `,"auto_delete_branch":true`
+	}
+	want := []int{201}
 	for _, r := range s.model.requests {
 		if r.branch == b && r.open && s.model.unknowns.OneRequestPerBranch {
-			want = 422
+			want = []int{422}
 		}
 	}
-	if !s.may(who, "create_deploy_request") {
-		want = 404
+	if b.production && want[0] == 201 {
+		want = []int{201, 422} // of a production branch, nobody has said
 	}
-	status, o := s.expect(who, "POST", "/deploy-requests", body, want)
+	if !s.may(who, "create_deploy_request") {
+		want = []int{404}
+	}
+	status, o := s.expect(who, "POST", "/deploy-requests", body+"}", want...)
 	if status != 201 {
-		return
+		return nil
 	}
 	m := &s.model
-	r := &modelRequest{number: len(m.requests) + 1, branch: b, creator: who, open: true, state: "pending", auto: auto == "true"}
+	r := &modelRequest{number: len(m.requests) + 1, branch: b, creator: who, open: true, state: "pending", auto: auto == "true", autoDelete: autoDelete}
 	dep, _ := o["deployment"].(map[string]any)
 	switch {
 	case auto == "" && r.number == 1:
@@ -71,6 +100,7 @@ func (s *rig) openRequest() {
 	if o["number"] != float64(r.number) || o["deployment_state"] != "pending" || dep["deployable"] != false || len(operations) != 0 {
 		s.Fatalf("a new request: number %v, %v, deployable %v, %d operations; want number %d", o["number"], o["deployment_state"], dep["deployable"], len(operations), r.number)
 	}
+	return r
 }
 
 func (s *rig) closeRequest() {
@@ -94,7 +124,7 @@ func (s *rig) closeRequest() {
 		s.Fatalf("a closed request is %v", o["state"])
 	}
 	if r.state == "queued" {
-		r.order = 0
+		r.dequeue()
 		s.drain() // what a closed request shows that was queued, nobody has said
 		_, o = s.quiet(keeper, "GET", path, "")
 		r.state, _ = o["deployment_state"].(string)
@@ -104,8 +134,12 @@ func (s *rig) closeRequest() {
 
 func (s *rig) review() {
 	who, r := s.who(), s.request("ready", "pending")
-	approve := s.pick("state", []string{"approved", "approved", "commented"})
-	own := approve == "approved" && who == r.creator
+	s.reviewOf(who, r, s.pick("state", []string{"approved", "approved", "commented"}))
+}
+
+func (s *rig) reviewOf(who string, r *modelRequest, state string) {
+	s.Helper()
+	own := state == "approved" && who == r.creator
 	path := fmt.Sprintf("/deploy-requests/%d/reviews", r.number)
 	want := []int{201}
 	switch {
@@ -116,113 +150,9 @@ func (s *rig) review() {
 	case !r.open || !r.is(unstarted...):
 		want = []int{201, 422}
 	}
-	if status, _ := s.expect(who, "POST", path, fmt.Sprintf(`{"state":%q,"body":"x"}`, approve), want...); status == 201 && approve == "approved" {
+	if status, _ := s.expect(who, "POST", path, fmt.Sprintf(`{"state":%q,"body":"x"}`, state), want...); status == 201 && state == "approved" {
 		r.approved = true
 	}
-}
-
-func (s *rig) deploy() {
-	who, r := s.who(), s.request("ready")
-	m := &s.model
-	instant := rapid.IntRange(0, 4).Draw(s.T, "instant") == 4
-	path, body := fmt.Sprintf("/deploy-requests/%d/deploy", r.number), fmt.Sprintf(`{"instant_ddl":%t}`, instant)
-	if m.refuseDeploy {
-		m.refuseDeploy = false
-		s.expect(who, "POST", path, body, 500)
-		return
-	}
-	eligible := false
-	if _, o := s.quiet(keeper, "GET", fmt.Sprintf("/deploy-requests/%d/deployment", r.number), ""); r.open && r.state == "ready" {
-		eligible, _ = o["instant_ddl_eligible"].(bool)
-		if x := merge(r.branch.base, r.branch.data, m.main().data); !x.unclear && !r.deleted {
-			if want, known := instantEligible(m.main().data, x.want); known && want != eligible {
-				s.Logf("from\n%sto\n%s", m.main().data.text(false), x.want.text(false))
-				s.Fatalf("#%d: instant_ddl_eligible %t, want %t", r.number, eligible, want)
-			}
-		}
-	}
-	legal := r.open && r.state == "ready"
-	want := []int{200}
-	switch {
-	case !s.may(who, "create_deploy_request"):
-		want = []int{404}
-	case !legal:
-		want = []int{422}
-	case m.approval && !r.approved:
-		want = []int{403, 422}
-	case r.deleted, instant && !eligible, m.validating > 0:
-		want = []int{200, 422}
-	}
-	if m.dropDeploy {
-		m.dropDeploy = false
-		if status, _ := s.call(who, "POST", path, body); status != 0 {
-			s.Fatalf("status %d of a dropped connection", status)
-		}
-		if want[0] != 200 {
-			return
-		}
-		s.settleDeploy(r, instant)
-		return
-	}
-	status, o := s.expect(who, "POST", path, body, want...)
-	validating := strings.Contains(fmt.Sprint(o["message"]), "currently validating")
-	switch {
-	case validating && (m.validating == 0 || !legal):
-		s.Fatal("nothing is being validated")
-	case validating:
-		m.validating--
-	case want[0] == 403 && !r.deleted && !strings.Contains(fmt.Sprint(o["message"]), "approved"):
-		s.Fatal("the refusal does not speak of approval")
-	}
-	if status != 200 {
-		return
-	}
-	s.started(r, instant && eligible)
-	if rapid.IntRange(0, 2).Draw(s.T, "go on") > 0 { // rather than be dequeued by the next change
-		s.wait(time.Minute)
-	}
-}
-
-// settleDeploy finds out what became of a deploy whose answer was lost.
-func (s *rig) settleDeploy(r *modelRequest, instant bool) {
-	_, o := s.quiet(keeper, "GET", fmt.Sprintf("/deploy-requests/%d", r.number), "")
-	if o["deployment_state"] == "ready" { // refused
-		s.model.validating--
-		return
-	}
-	dep, _ := o["deployment"].(map[string]any)
-	done, _ := dep["instant_ddl"].(bool)
-	s.started(r, instant && done)
-}
-
-func (s *rig) started(r *modelRequest, instant bool) {
-	s.model.lastOrder++
-	r.order, r.state, r.instant = s.model.lastOrder, "queued", instant
-}
-
-// instantEligible says whether every change is one that MySQL makes without a
-// copy; known is false for changes of which nobody has said.
-func instantEligible(from, to modelSchema) (eligible, known bool) {
-	eligible, known = true, true
-	for name := range union(from, to) {
-		was, is := from[name], to[name]
-		if was == nil || is == nil {
-			known = known && !eligible
-			continue
-		}
-		for _, c := range columnNames {
-			a, had := was.columns[c]
-			b, has := is.columns[c]
-			switch {
-			case a == b && had == has:
-			case had && has, a.unique, b.unique:
-				return false, true
-			case b.notNull:
-				known = false
-			}
-		}
-	}
-	return eligible, known
 }
 
 func (s *rig) cancel() {
@@ -238,7 +168,14 @@ func (s *rig) cancel() {
 func (s *rig) applyDeploy() {
 	who, r := s.who(), s.request("pending_cutover")
 	if s.act(r, who, "POST", "/apply-deploy", "", r.is("pending_cutover")) {
-		r.state = "in_progress_cutover"
+		r.state, r.cutOver = "in_progress_cutover", s.e.Now()
+	}
+}
+
+func (s *rig) forceCutover() {
+	who, r := s.who(), s.request("in_progress_cutover")
+	if s.act(r, who, "POST", "/force-cutover", "", r.is("in_progress_cutover")) {
+		r.forced = true
 	}
 }
 
@@ -259,6 +196,9 @@ func (s *rig) completeDeploy() {
 
 func (s *rig) revert() {
 	who, r := s.who(), s.request("complete_pending_revert")
+	if rapid.IntRange(0, 4).Draw(s.T, "in vain") == 4 && !s.model.revertError {
+		s.setFault("revert-error")
+	}
 	if s.act(r, who, "POST", "/revert", "", r.is("complete_pending_revert")) {
 		r.state = "in_progress_revert"
 	}
@@ -267,7 +207,7 @@ func (s *rig) revert() {
 func (s *rig) skipRevert() {
 	who, r := s.who(), s.request("complete_pending_revert")
 	if s.act(r, who, "POST", "/skip-revert", "", r.is("complete_pending_revert")) {
-		r.state, r.open = "complete", false
+		s.model.completed(r)
 	}
 }
 
@@ -279,8 +219,16 @@ func (s *rig) autoApply() {
 	on := rapid.Bool().Draw(s.T, "on")
 	if s.act(r, who, "PUT", "/auto-apply", fmt.Sprintf(`{"enable":%t}`, on), true) {
 		if r.auto = on; on && r.is("pending_cutover") {
-			r.state = "in_progress_cutover"
+			r.state, r.cutOver = "in_progress_cutover", s.e.Now()
 		}
+	}
+}
+
+func (s *rig) autoDelete() {
+	who, r := s.who(), s.request("pending", "ready", "in_progress", "complete_pending_revert")
+	on := rapid.Bool().Draw(s.T, "on")
+	if s.act(r, who, "PUT", "/auto-delete-branch", fmt.Sprintf(`{"enable":%t}`, on), r.open) {
+		r.autoDelete = on
 	}
 }
 
@@ -298,25 +246,23 @@ func (s *rig) approvalSetting() {
 	}
 }
 
-// safeMigrations switches them on a branch that is not production.
-func (s *rig) safeMigrations() {
-	who, b := s.who(), s.branchOf(true)
-	if s.model.unknowns.OneRequestPerBranch { // half of the runs: most DDL would be refused otherwise
-		s.pass("not in this run")
+// ship is what most people do most of the time.
+func (s *rig) ship() {
+	b := s.branchOf(true)
+	one := s.model.unknowns.OneRequestPerBranch
+	if b.safe || one && slices.ContainsFunc(s.model.requests, func(r *modelRequest) bool { return r.branch == b && r.open }) {
+		s.pass("it takes no DDL, or no request")
 	}
-	method, on := "POST", rapid.IntRange(0, 2).Draw(s.T, "on") == 2
-	if !on {
-		method = "DELETE"
-	}
-	if !s.may(who, "write_database") {
-		s.expect(who, method, "/branches/"+b.name+"/safe-migrations", "", 404)
+	s.run(s.admin(b), s.drawDDL(b))
+	r := s.openOf(keeper, b, "true", false)
+	if r == nil {
 		return
 	}
-	want := []int{200}
-	if b.data.keyless() && on {
-		want = []int{422}
+	s.wait(4 * time.Second)
+	if s.model.approval {
+		s.reviewOf(ann, r, "approved")
+		s.drain()
 	}
-	if status, _ := s.expect(who, method, "/branches/"+b.name+"/safe-migrations", "", want...); status == 200 {
-		b.safe = on
-	}
+	s.deployOf(keeper, r, false, "")
+	s.wait(time.Minute)
 }

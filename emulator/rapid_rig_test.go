@@ -35,8 +35,10 @@ type rig struct {
 	looks   map[string]*sql.DB // past the front, by branch id
 	steps   int
 	idle    bool                  // nothing was done
-	seen    map[string]int        // states that requests came to by themselves
+	seen    map[string]int        // how often requests came to each state
+	was     map[int]string        // the state that a request was in last
 	stale   map[*modelBranch]bool // what may have changed since it was looked at
+	told    []string              // what was logged
 
 	mu     sync.Mutex
 	events []emulator.Event
@@ -50,7 +52,7 @@ const (
 )
 
 func newRig(t *rapid.T) *rig {
-	s := &rig{T: t, looks: map[string]*sql.DB{}, stale: map[*modelBranch]bool{}}
+	s := &rig{T: t, looks: map[string]*sql.DB{}, stale: map[*modelBranch]bool{}, seen: map[string]int{}, was: map[int]string{}}
 	dir, err := os.MkdirTemp("", "model-")
 	if err != nil {
 		t.Fatal(err)
@@ -66,15 +68,17 @@ func newRig(t *rapid.T) *rig {
 	u.CloseQueued = rapid.Bool().Draw(t, "close queued")
 	u.BranchDeleteKeepsRequest = rapid.Bool().Draw(t, "delete keeps request")
 	u.BranchDeleteRefusedInWindow = rapid.Bool().Draw(t, "no delete in window")
-	u.OneRequestPerBranch = rapid.Bool().Draw(t, "one request per branch")
+	u.OneRequestPerBranch = rapid.IntRange(0, 2).Draw(t, "one request per branch") == 2
+	u.CancelEndsCancelled = rapid.Bool().Draw(t, "cancelled")
 	if rapid.Bool().Draw(t, "limited") {
 		s.builder = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"create_branch", "delete_branch", "read_branch", "connect_branch",
-			"delete_branch_password", "read_deploy_request", "create_deploy_request", "approve_deploy_request", "write_database"}), 1, 7, rapid.ID[string]).Draw(t, "permissions")
+			"delete_branch_password", "read_deploy_request", "create_deploy_request", "approve_deploy_request", "write_database",
+			"promote_branches", "demote_branches", "connect_production_branch", "delete_production_branch"}), 1, 9, rapid.ID[string]).Draw(t, "permissions")
 	}
 	s.kept = rapid.IntRange(0, 2).Draw(t, "kept") == 0
 	s.begin()
 	t.Cleanup(s.end)
-	main := &modelBranch{name: "main", ready: true, safe: true, data: modelSchema{}}
+	main := &modelBranch{name: "main", ready: true, safe: true, production: true, data: modelSchema{}}
 	s.model.branches["main"] = main
 	_, o := s.call(keeper, "GET", "/branches/main", "")
 	main.id, _ = o["id"].(string)
@@ -94,6 +98,32 @@ func newRig(t *rapid.T) *rig {
 	return s
 }
 
+// Log and Logf keep what was done as well: rapid shows it only of a failure that
+// comes again.
+func (s *rig) Log(args ...any) {
+	s.Helper()
+	s.told = append(s.told, fmt.Sprint(args...))
+	s.T.Log(args...)
+}
+
+func (s *rig) Logf(format string, args ...any) {
+	s.Helper()
+	s.told = append(s.told, fmt.Sprintf(format, args...))
+	s.T.Logf(format, args...)
+}
+
+func (s *rig) Fatal(args ...any) {
+	s.Helper()
+	s.told = append(s.told, fmt.Sprint(args...))
+	s.T.Fatal(args...)
+}
+
+func (s *rig) Fatalf(format string, args ...any) {
+	s.Helper()
+	s.told = append(s.told, fmt.Sprintf(format, args...))
+	s.T.Fatalf(format, args...)
+}
+
 // begin starts the emulator on what is in its folder.
 func (s *rig) begin() {
 	var err error
@@ -104,12 +134,12 @@ func (s *rig) begin() {
 	if s.engine, err = emulator.NewMemory(engine); err != nil {
 		s.Fatal(err)
 	}
-	s.e, err = emulator.New(s.Context(), emulator.Options{Data: data, Databases: []string{"shop"}, Engine: s.engine, Knobs: s.model.knobs,
+	s.e, err = emulator.New(s.Context(), emulator.Options{Data: data, Databases: []string{"shop"}, Engine: s.engine, Knobs: s.model.knobs, Unknowns: s.model.unknowns,
 		Tokens: []emulator.Token{{ID: builder, Secret: "x", Permissions: s.builder}, {ID: keeper, Secret: "x"}},
 		Events: func(ev emulator.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if ev.Kind == emulator.EventDeployRequest || ev.Kind == emulator.EventError {
+			if slices.Contains([]emulator.EventKind{emulator.EventDeployRequest, emulator.EventBranch, emulator.EventError}, ev.Kind) {
 				s.events = append(s.events, ev)
 			}
 		}})
@@ -117,7 +147,6 @@ func (s *rig) begin() {
 		s.engine.Close()
 		s.Fatalf("it does not begin: %v", err)
 	}
-	s.e.SetUnknowns(s.model.unknowns)
 }
 
 func (s *rig) end() {
@@ -193,8 +222,9 @@ func (s *rig) expect(who, method, path, body string, want ...int) (int, map[stri
 	return status, o
 }
 
-// drain takes in what happened since the last time, in order.
-func (s *rig) drain() {
+// drain takes in what happened since the last time, in order, and says how much
+// that was.
+func (s *rig) drain() int {
 	s.Helper()
 	synctest.Wait()
 	s.mu.Lock()
@@ -202,8 +232,14 @@ func (s *rig) drain() {
 	s.events = nil
 	s.mu.Unlock()
 	for _, ev := range events {
-		if ev.Kind == emulator.EventError {
+		switch b := s.model.branches[ev.Subject]; {
+		case ev.Kind == emulator.EventError:
 			s.Fatalf("error event: %s %s", ev.Subject, ev.Text)
+		case ev.Kind == emulator.EventBranch && ev.Text == "deleted" && b != nil:
+			if !slices.Contains(b.doom, 204) && !slices.Contains(s.model.deletion(b), 204) || b.doom == nil {
+				s.Fatalf("branch %s was deleted, which is in use or nobody deletes", b.name)
+			}
+			s.gone(b)
 		}
 		n, err := strconv.Atoi(strings.TrimPrefix(ev.Subject, "#"))
 		if err != nil || n > len(s.model.requests) || ev.State == "" {
@@ -211,28 +247,49 @@ func (s *rig) drain() {
 		}
 		r := s.model.requests[n-1]
 		s.stale[s.model.main()] = true
+		if s.was[n] != string(ev.State) {
+			s.was[n] = string(ev.State)
+			s.seen[s.was[n]]++
+		}
 		if r.state != string(ev.State) {
-			if s.seen != nil {
-				s.seen[string(ev.State)]++
-			}
 			s.Logf("    #%d %s -> %s %s", n, r.state, ev.State, ev.Text)
 		}
 		if err := s.model.observe(r, string(ev.State), ev.Time); err != nil {
-			s.Fatal(err)
+			s.Fatal(err, s.findings(n))
+		}
+		if r.halfway != nil {
+			if err := s.model.stopped(r, s.look(s.model.main())); err != nil {
+				s.Fatal(err)
+			}
 		}
 	}
+	return len(events)
+}
+
+// findings is what the platform says it found wrong with a request.
+func (s *rig) findings(number int) string {
+	s.Helper()
+	_, o := s.quiet(keeper, "GET", fmt.Sprintf("/deploy-requests/%d/deployment", number), "")
+	text := fmt.Sprintf("\n#%d is %v now, check errors %v\n", number, o["state"], o["deploy_check_errors"])
+	for _, name := range []string{"lint_errors", "deploy_operations"} {
+		for _, l := range list(o[name]) {
+			text += fmt.Sprintf("  %s: %v %v %v %v %v\n", name, l["lint_error"], l["table_name"], l["error_description"], l["ddl_statement"], l["state"])
+		}
+	}
+	return text
 }
 
 // compare holds what the API and the branches show to the model.
 func (s *rig) compare() {
 	s.Helper()
 	s.drain()
-	s.quiet(keeper, "GET", "/deploy-requests", "") // looking may be what sends a request back to its checks
-	s.drain()
-	s.compareBranches()
 	_, o := s.quiet(keeper, "GET", "/deploy-requests?per_page=100", "")
+	if s.drain() > 0 { // looking may be what sends a request back to its checks
+		_, o = s.quiet(keeper, "GET", "/deploy-requests?per_page=100", "")
+	}
+	s.compareBranches()
 	seen := 0
-	for _, d := range list(o) {
+	for _, d := range list(o["data"]) {
 		number := int(d["number"].(float64))
 		if number > len(s.model.requests) {
 			s.Fatalf("there is a request #%d that nobody opened", number)
@@ -253,6 +310,11 @@ func (s *rig) compare() {
 			r.approved, _ = d["approved"].(bool)
 		}
 		dep, _ := d["deployment"].(map[string]any)
+		strategy := map[bool]string{false: "serial", true: "parallel"}[r.parallel]
+		if r.order > 0 && dep["strategy"] != strategy || dep["auto_delete_branch"] != r.autoDelete || (dep["force_cutover_requested_at"] != nil) != r.forced {
+			s.Fatalf("#%d: strategy %v, auto_delete_branch %v, force_cutover_requested_at %v; want %s, %t, forced %t",
+				number, dep["strategy"], dep["auto_delete_branch"], dep["force_cutover_requested_at"], strategy, r.autoDelete, r.forced)
+		}
 		if d["deployment_state"] != r.state || dep["state"] != r.state || state != want || d["approved"] != r.approved || d["branch"] != r.branch.name ||
 			d["branch_id"] != r.branch.id || d["branch_deleted"] != r.deleted || dep["auto_cutover"] != r.auto {
 			s.Fatalf("#%d is %v %v (deployment %v), approved %v, auto_cutover %v, of branch %v (ours: %t), deleted %v\n  want %s %s, approved %t, auto_cutover %t, of branch %s, deleted %t",
@@ -268,6 +330,7 @@ func (s *rig) compare() {
 		case r.is("pending", "no_changes", "error") && dep["deployable"] != false:
 			s.Fatalf("#%d is %s and deployable", number, r.state)
 		}
+		s.compareTables(r, dep)
 	}
 	if seen != len(s.model.requests) {
 		s.Fatalf("%d requests are listed, want %d", seen, len(s.model.requests))
@@ -275,9 +338,40 @@ func (s *rig) compare() {
 	s.compareQueue()
 }
 
-func list(o map[string]any) (all []map[string]any) {
-	data, _ := o["data"].([]any)
-	for _, d := range data {
+// compareTables holds the tables that a request would change, or changes, to the
+// model's.
+func (s *rig) compareTables(r *modelRequest, deployment map[string]any) {
+	s.Helper()
+	var want []string
+	switch {
+	case r.state == "ready" && !r.tolerated && !r.deleted && r.open:
+		x := merge(r.branch.base, r.branch.data, s.model.main().data)
+		if x.unclear {
+			return
+		}
+		want = differing(s.model.main().data, x.want)
+	case r.order > 0 && r.began:
+		want = r.tables
+	default:
+		return
+	}
+	if got := tablesOf(deployment); !slices.Equal(got, want) {
+		s.Fatalf("#%d, %s, changes %v, want %v%s", r.number, r.state, got, want, s.findings(r.number))
+	}
+}
+
+// tablesOf names the tables that a deployment changes.
+func tablesOf(deployment map[string]any) (names []string) {
+	for _, op := range list(deployment["deploy_operations"]) {
+		names = append(names, fmt.Sprint(op["table_name"]))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func list(data any) (all []map[string]any) {
+	each, _ := data.([]any)
+	for _, d := range each {
 		m, _ := d.(map[string]any)
 		all = append(all, m)
 	}
@@ -289,18 +383,26 @@ func list(o map[string]any) (all []map[string]any) {
 func (s *rig) compareQueue() {
 	s.Helper()
 	_, o := s.quiet(keeper, "GET", "/deploy-queue", "")
-	var got, want []int
-	rests := map[int]bool{}
-	for _, r := range s.model.queue() {
-		want = append(want, r.number)
-		rests[r.number] = r.is("complete_pending_revert", "complete_error", "complete_revert_error", "in_progress_revert", "in_progress_revert_vschema", "in_progress_cancel")
-	}
-	for _, d := range list(o) {
+	var got []int
+	for _, d := range list(o["data"]) {
 		got = append(got, int(d["deploy_request_number"].(float64)))
 	}
-	left := slices.DeleteFunc(slices.Clone(want), func(n int) bool { return rests[n] && !slices.Contains(got, n) })
-	if !slices.Equal(got, left) {
-		s.Fatalf("the queue is %v, want %v", got, want)
+	var all []int
+	for _, parallel := range []bool{false, true} { // in which order the lanes are listed, nobody has said
+		var want []int
+		for _, r := range s.model.queue(parallel) {
+			rests := r.is("complete_pending_revert", "complete_error", "complete_revert_error", "in_progress_revert", "in_progress_revert_vschema", "in_progress_cancel")
+			if !rests || slices.Contains(got, r.number) {
+				want = append(want, r.number)
+			}
+		}
+		lane := slices.DeleteFunc(slices.Clone(got), func(n int) bool { return !slices.Contains(want, n) })
+		if all = append(all, want...); !slices.Equal(lane, want) {
+			s.Fatalf("the lane of the queue %v is %v, want %v", got, lane, want)
+		}
+	}
+	if len(got) != len(all) {
+		s.Fatalf("the queue is %v, want %v", got, all)
 	}
 }
 
@@ -308,7 +410,7 @@ func (s *rig) compareBranches() {
 	s.Helper()
 	_, o := s.quiet(keeper, "GET", "/branches?per_page=100", "")
 	seen := 0
-	for _, d := range list(o) {
+	for _, d := range list(o["data"]) {
 		b := s.model.branches[fmt.Sprint(d["name"])]
 		if b == nil || d["id"] != b.id {
 			s.Fatalf("branch %v is not one of ours", d["name"])
@@ -318,7 +420,7 @@ func (s *rig) compareBranches() {
 		switch {
 		case b.ready && !ready:
 			s.Fatalf("branch %s is not ready any more", b.name)
-		case d["safe_migrations"] != b.safe || d["production"] != (b.name == "main"):
+		case d["safe_migrations"] != b.safe || d["production"] != b.production:
 			s.Fatalf("branch %s: safe_migrations %v, production %v", b.name, d["safe_migrations"], d["production"])
 		case !ready, b.ready && !s.stale[b] && s.steps%20 != 0:
 			continue
@@ -336,9 +438,35 @@ func (s *rig) compareBranches() {
 			s.Fatalf("branch %s holds\n%swant\n%s", b.name, got.text(true), b.data.text(true))
 		}
 	}
+	for _, b := range s.model.branches {
+		if b.doom != nil { // it should be gone by now
+			s.spared(b)
+		}
+	}
 	if seen != len(s.model.branches) {
 		s.Fatalf("%d branches are listed, want %d", seen, len(s.model.branches))
 	}
+}
+
+// spared takes in that a branch is still there which a request was to delete.
+func (s *rig) spared(b *modelBranch) {
+	s.Helper()
+	if !slices.Contains(append(s.model.deletion(b), b.doom...), 422) && !s.model.deploying {
+		s.Fatalf("auto_delete_branch left branch %s", b.name)
+	}
+	if b.doom = nil; s.model.deploying {
+		s.model.deploying = s.standing("deploying")
+	}
+}
+
+// gone takes in that a branch was deleted.
+func (s *rig) gone(b *modelBranch) {
+	s.Logf("    branch %s is gone", b.name)
+	if db := s.looks[b.id]; db != nil {
+		db.Close()
+		delete(s.looks, b.id)
+	}
+	s.model.gone(b)
 }
 
 // look reads a whole branch from its engine, past the emulator.

@@ -135,6 +135,28 @@ func (s modelSchema) keyless() bool {
 	return false
 }
 
+// differing names the tables that two schemas do not have in one form.
+func differing(a, b modelSchema) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(union(a, b))) {
+		if x, y := a[name], b[name]; (x == nil) != (y == nil) || x != nil && x.text(false) != y.text(false) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// exchanged is a schema with some tables as they are in another one, without rows.
+func exchanged(s, other modelSchema, names []string) modelSchema {
+	c := s.clone(false)
+	for _, name := range names {
+		delete(c, name)
+		if t := other[name]; t != nil {
+			c[name] = t.clone(false)
+		}
+	}
+	return c
+}
+
 // merged is what a three-way comparison comes to.
 type merged struct {
 	want     modelSchema // the target after a deployment, without rows
@@ -268,11 +290,13 @@ func reverted(target, before, after modelSchema) (back modelSchema, misfit strin
 		now, is := target[name]
 		form, had := after[name]
 		switch {
-		case !is || !had: // it was dropped
+		case !had: // it was dropped
 			back[name] = was.clone(true)
 			continue
-		case form.text(false) == was.text(false): // untouched
-			back[name] = now.clone(true)
+		case form.text(false) == was.text(false): // untouched, but perhaps by the other lane
+			if is {
+				back[name] = now.clone(true)
+			}
 			continue
 		}
 		var missing bool

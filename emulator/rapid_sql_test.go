@@ -38,7 +38,7 @@ func (s *rig) drawDDL(b *modelBranch) statement {
 	name := s.pick("table", tableNames)
 	t := b.data[name]
 	if t == nil {
-		keyless := rapid.IntRange(0, 9).Draw(s.T, "keyless") == 9
+		keyless := rapid.IntRange(0, 19).Draw(s.T, "keyless") == 19
 		n := &modelTable{keyless: keyless, columns: map[string]modelColumn{"a": {typ: "int"}}, rows: map[int]map[string]string{}}
 		key := ", PRIMARY KEY (id)"
 		if keyless {
@@ -224,7 +224,7 @@ func (s *rig) newPassword(who string, b *modelBranch, role string, ttl time.Dura
 	body := fmt.Sprintf(`{"name":"x","role":%q,"ttl":%d}`, role, int(ttl.Seconds()))
 	path := "/branches/" + b.name + "/passwords"
 	connect := "connect_branch"
-	if b.name == "main" {
+	if b.production {
 		connect = "connect_production_branch"
 	}
 	if !s.may(who, connect) {
@@ -261,7 +261,7 @@ func (s *rig) password() *modelPassword {
 func (s *rig) deletePassword() {
 	who, p := s.who(), s.password()
 	permission := "delete_branch_password"
-	if p.branch.name == "main" {
+	if p.branch.production {
 		permission = "delete_production_branch_password"
 	}
 	want := []int{204}

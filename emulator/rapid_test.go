@@ -4,7 +4,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,54 +17,117 @@ import (
 // modelSteps is how many steps TestModel makes at least, and a sequence has on
 // average; -rapid.checks and -rapid.steps ask for others.
 const (
-	modelSteps    = 300 // see docs/limits.md; -rapid.checks=130 makes some 10 000
-	modelTime     = 2 * time.Minute
+	modelSteps    = 10000
+	modelTime     = 8 * time.Minute
 	sequenceSteps = 80
+	roundChecks   = 4 // sequences from one seed
 )
+
+// unreached are the states of the model that no sequence comes to.
+var unreached = []string{"in_progress_vschema", "in_progress_revert_vschema"} // no action changes a VSchema
+
+// tally is what all sequences of a run have come to.
+type tally struct {
+	mu    sync.Mutex
+	steps int
+	seen  map[string]int // states, and how often a request came to each
+	told  bool           // of a failure
+}
+
+func (c *tally) count(steps int, seen map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.steps += steps
+	for state, n := range seen {
+		c.seen[state] += n
+	}
+}
+
+func (c *tally) enough() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.steps >= modelSteps
+}
+
+// first says whether a failure is the first one, before rapid looks for shorter
+// sequences that fail too.
+func (c *tally) first() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.told
+	c.told = true
+	return !was
+}
 
 // Two tokens and a person do whatever comes to mind, for as long as it takes,
 // in free time. After every step, everything that can be seen of the platform
-// must be what the model says. A failure names its seed; -rapid.seed replays
-// it, and the sequence that is printed is the shortest that was found.
+// must be what the model says.
+//
+// A failure names its seed; -rapid.seed replays what was done, and the sequence
+// printed last is the shortest that failed. The seed does not decide in which
+// order things happen that are due at one instant, nor the ids. A failure that
+// needs one order comes again only sometimes: what had been done when it came
+// first is printed as well.
 func TestModel(t *testing.T) {
 	asked := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { asked[f.Name] = true })
-	if !asked["rapid.steps"] {
-		was := flag.Lookup("rapid.steps").Value.String()
-		flag.Set("rapid.steps", fmt.Sprint(sequenceSteps))
-		defer flag.Set("rapid.steps", was)
+	for name, value := range map[string]int{"rapid.steps": sequenceSteps, "rapid.checks": roundChecks} {
+		if was := flag.Lookup(name).Value.String(); !asked[name] {
+			flag.Set(name, fmt.Sprint(value))
+			defer flag.Set(name, was)
+		}
 	}
-	if !asked["rapid.checks"] {
-		was := flag.Lookup("rapid.checks").Value.String()
-		flag.Set("rapid.checks", "2") // a round; the loop makes as many as it takes
-		defer flag.Set("rapid.checks", was)
-	}
-	seen := map[string]int{}
-	steps, began := 0, time.Now()
-	for steps == 0 || steps < modelSteps && !asked["rapid.checks"] && !asked["rapid.seed"] && !t.Failed() && !testing.Short() && time.Since(began) < modelTime {
-		rapid.Check(t, func(t *rapid.T) {
-			rapid.SyncTest(t, func(t *rapid.T) {
-				s := newRig(t)
-				s.seen = seen
-				if rapid.IntRange(0, 3).Draw(t, "start") > 0 { // two branches to begin with, or most sequences end before anything is deployed
-					for _, name := range []string{"b0", "b1"} {
-						s.newBranch(keeper, name, fmt.Sprintf(`{"name":%q}`, name))
+	one := asked["rapid.checks"] || asked["rapid.seed"] || asked["rapid.failfile"] || testing.Short() // round, and no more
+	all, began := &tally{seen: map[string]int{}}, time.Now()
+	t.Run("sequences", func(t *testing.T) {
+		for i := range min(runtime.GOMAXPROCS(0), 4) {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				for {
+					rapid.Check(t, func(r *rapid.T) { sequence(t, r, all) })
+					if one || all.enough() || time.Since(began) > modelTime {
+						return
 					}
-					s.wait(15 * time.Second)
 				}
-				t.Repeat(s.actions())
-				s.settle(20 * time.Minute)
-				if err := s.model.settled(); err != nil {
-					t.Fatal(err)
-				}
-				steps += s.steps
 			})
+		}
+	})
+	t.Logf("%d steps in %v; states come to: %v", all.steps, time.Since(began).Round(time.Second), all.seen)
+	if one || t.Failed() {
+		return
+	}
+	if all.steps < modelSteps {
+		t.Errorf("only %d of %d steps in %v", all.steps, modelSteps, modelTime)
+	}
+	for state := range spontaneous {
+		if all.seen[state] == 0 && !slices.Contains(unreached, state) {
+			t.Errorf("no request came to %s", state)
+		}
+	}
+}
+
+// sequence is one life of an emulator.
+func sequence(t *testing.T, r *rapid.T, all *tally) {
+	rapid.SyncTest(r, func(r *rapid.T) {
+		s := newRig(r)
+		r.Cleanup(func() {
+			if r.Failed() && all.first() {
+				t.Logf("what was done when it failed first:\n%s", strings.Join(s.told, "\n"))
+			}
 		})
-	}
-	t.Logf("%d steps; states come to: %v", steps, seen)
-	if steps < modelSteps && !asked["rapid.checks"] && !asked["rapid.seed"] && !testing.Short() && !t.Failed() {
-		t.Errorf("only %d of %d steps in %v", steps, modelSteps, modelTime)
-	}
+		if rapid.IntRange(0, 3).Draw(r, "start") > 0 { // two branches to begin with, or most sequences end before anything is deployed
+			for _, name := range branchNames[:2] {
+				s.newBranch(keeper, name, fmt.Sprintf(`{"name":%q}`, name))
+			}
+			s.wait(15 * time.Second)
+		}
+		r.Repeat(s.actions())
+		s.settle(20 * time.Minute)
+		if err := s.model.settled(); err != nil {
+			s.Fatal(err)
+		}
+		all.count(s.steps, s.seen)
+	})
 }
 
 // actions are what can be done; the more names an action has, the more often
@@ -81,19 +147,23 @@ func (s *rig) actions() map[string]func(*rapid.T) {
 		{"delete a password", 1, s.deletePassword},
 		{"use a password", 2, s.usePassword},
 		{"safe migrations", 1, s.safeMigrations},
+		{"promote or demote", 1, s.promote},
 		{"approval setting", 1, s.approvalSetting},
+		{"ship", 3, s.ship},
 		{"open", 4, s.openRequest},
 		{"close", 1, s.closeRequest},
 		{"review", 2, s.review},
 		{"deploy", 6, s.deploy},
-		{"cancel", 1, s.cancel},
+		{"cancel", 2, s.cancel},
 		{"apply-deploy", 1, s.applyDeploy},
+		{"force-cutover", 1, s.forceCutover},
 		{"complete-deploy", 1, s.completeDeploy},
-		{"revert", 2, s.revert},
+		{"revert", 3, s.revert},
 		{"skip-revert", 1, s.skipRevert},
 		{"auto-apply", 1, s.autoApply},
+		{"auto-delete-branch", 1, s.autoDelete},
 		{"wait", 6, s.waitSome},
-		{"fault", 1, s.fault},
+		{"fault", 2, s.fault},
 		{"restart", 1, s.restart},
 	} {
 		for i := range a.weight {
@@ -164,79 +234,6 @@ func (s *rig) request(states ...string) *modelRequest {
 	return s.model.requests[rapid.IntRange(0, len(s.model.requests)-1).Draw(s.T, "request")]
 }
 
-func (s *rig) makeBranch() {
-	if len(s.model.branches) > 4 {
-		s.pass("enough")
-	}
-	who, name := s.who(), s.pick("name", []string{"b0", "b1", "b2", "b3"})
-	body := fmt.Sprintf(`{"name":%q,"parent_branch":"main"}`, name)
-	if rapid.Bool().Draw(s.T, "no parent") {
-		body = fmt.Sprintf(`{"name":%q}`, name)
-	}
-	switch {
-	case !s.may(who, "create_branch"):
-		s.expect(who, "POST", "/branches", body, 404)
-	case s.model.branches[name] != nil:
-		s.expect(who, "POST", "/branches", body, 422)
-	default:
-		s.newBranch(who, name, body)
-	}
-}
-
-func (s *rig) newBranch(who, name, body string) {
-	_, o := s.expect(who, "POST", "/branches", body, 201)
-	if o["ready"] != false || o["parent_branch"] != "main" || o["production"] != false {
-		s.Fatalf("a new branch: ready %v, parent %v, production %v", o["ready"], o["parent_branch"], o["production"])
-	}
-	b := &modelBranch{name: name, parents: []modelSchema{s.model.main().data.clone(false)}}
-	b.id, _ = o["id"].(string)
-	s.model.branches[name] = b
-}
-
-func (s *rig) deleteBranch() {
-	who, name := s.who(), s.pick("name", []string{"b0", "b1", "b2", "b3", "main"})
-	b := s.model.branches[name]
-	status := []int{204}
-	switch {
-	case !s.may(who, "delete_branch"):
-		status = []int{404}
-	case b == nil:
-		status = []int{404}
-	case name == "main" && who == builder && s.builder != nil:
-		status = []int{404, 422}
-	case name == "main":
-		status = []int{422}
-	case !b.ready:
-		status = []int{204, 422}
-	default:
-		for _, r := range s.model.requests {
-			switch {
-			case r.branch != b || !r.open:
-			case r.is(running...), r.is("complete_pending_revert") && s.model.unknowns.BranchDeleteRefusedInWindow:
-				status = []int{422}
-			case r.is("complete_error", "complete_revert_error") && status[0] != 422:
-				status = []int{204, 422}
-			}
-		}
-	}
-	if got, _ := s.expect(who, "DELETE", "/branches/"+name, "", status...); got != 204 {
-		return
-	}
-	if db := s.looks[b.id]; db != nil {
-		db.Close()
-		delete(s.looks, b.id)
-	}
-	delete(s.model.branches, name)
-	for _, r := range s.model.requests {
-		if r.branch == b {
-			r.deleted = true
-			if r.is(unstarted...) && !s.model.unknowns.BranchDeleteKeepsRequest {
-				r.open = false
-			}
-		}
-	}
-}
-
 // wait lets time pass, and takes in what comes of it.
 func (s *rig) wait(d time.Duration) {
 	s.drain()
@@ -273,29 +270,45 @@ func (s *rig) waitSome() {
 
 func (s *rig) fault() {
 	m := &s.model
-	text, path, set := "", "", (*bool)(nil)
-	switch s.pick("fault", []string{"deploy-error", "revert-error", "validating", "answer", "drop-after"}) {
-	case "deploy-error":
-		text, set = "deploy-error", &m.deployError
-	case "revert-error":
-		text, set = "revert-error", &m.revertError
-	case "validating":
-		text, set = "validating", new(bool)
-		m.validating++
-	case "answer":
-		text, path, set = "answer", `/deploy$`, &m.refuseDeploy
-	case "drop-after":
-		text, path, set = "drop-after", `/deploy$`, &m.dropDeploy
+	if m.blocked != 0 && rapid.IntRange(0, 3).Draw(s.T, "unblock") > 0 {
+		s.Log("cutovers are let through")
+		if status, _ := s.control("DELETE", fmt.Sprintf("/_emulator/faults/%d", m.blocked), ""); status != 204 {
+			s.Fatalf("status %d", status)
+		}
+		m.blocked = 0
+		return
 	}
-	if *set {
+	s.setFault(s.pick("fault", []string{"deploy-error", "revert-error", "validating", "answer", "drop-after", "deploying", "cutover-blocked"}))
+}
+
+func (s *rig) setFault(do string) {
+	s.Helper()
+	m := &s.model
+	flags := map[string]*bool{"deploy-error": &m.deployError, "revert-error": &m.revertError, "answer": &m.refuseDeploy, "drop-after": &m.dropDeploy, "deploying": &m.deploying}
+	set, path, times := flags[do], "", 1
+	switch {
+	case set != nil && *set, do == "cutover-blocked" && m.blocked != 0:
 		s.pass("set already")
+	case do == "answer", do == "drop-after":
+		path = "/deploy$"
+	case do == "cutover-blocked":
+		times = 0 // until it is removed
 	}
-	body := fmt.Sprintf(`{"do":%q,"path":%q,"times":1,"count":1}`, text, path)
+	body := fmt.Sprintf(`{"do":%q,"path":%q,"times":%d,"count":1}`, do, path, times)
 	s.Logf("fault %s", body)
-	if status := s.control("POST", "/_emulator/faults", body); status != 201 {
+	status, o := s.control("POST", "/_emulator/faults", body)
+	if status != 201 {
 		s.Fatalf("status %d", status)
 	}
-	*set = true
+	switch {
+	case set != nil:
+		*set = true
+	case do == "validating":
+		m.validating++
+	default:
+		id, _ := o["id"].(float64)
+		m.blocked = int(id)
+	}
 }
 
 func (s *rig) restart() {
@@ -310,5 +323,5 @@ func (s *rig) restart() {
 		s.stale[b] = true
 	}
 	m := &s.model
-	m.deployError, m.revertError, m.refuseDeploy, m.dropDeploy = false, false, false, false
+	m.deployError, m.revertError, m.refuseDeploy, m.dropDeploy, m.deploying, m.blocked = false, false, false, false, false, 0
 }

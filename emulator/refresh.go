@@ -52,7 +52,7 @@ func (e *Emulator) refresh(ctx context.Context, db *database, requests ...*deplo
 		if err == nil {
 			err = e.reconsider(ctx, db, g, seen[g.b.ID], seen[g.into.ID])
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !e.gone(db, g.dr) {
 			e.event(Event{Kind: EventError, Database: db.path(), Subject: g.dr.subject(), Text: err.Error()})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/go-sql-driver/mysql"
@@ -15,7 +16,44 @@ import (
 type schemas struct {
 	mu    sync.Mutex
 	byID  map[schemaID]*schema.Schema
-	store *store // nil: memory only
+	store *store                // nil: memory only
+	looks map[string]lookResult // the last at each branch, if its engine tells when that is worth nothing any more
+}
+
+// lookResult is what was seen of a branch while it was in a state.
+type lookResult struct {
+	state  uint64
+	id     schemaID
+	schema *schema.Schema
+}
+
+// stateTeller is an engine that knows without a look whether a branch may have
+// changed: it gives it another number after every write.
+type stateTeller interface {
+	State(branchID string) (state uint64, known bool)
+}
+
+// looked is what was seen of a branch, if it is in the same state still.
+func (s *schemas) looked(branchID string, state uint64) (seen lookResult, valid bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen = s.looks[branchID]
+	return seen, seen.schema != nil && seen.state == state
+}
+
+func (s *schemas) remember(branchID string, seen lookResult) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if same := s.byID[seen.id]; same != nil && slices.Equal(same.Tables, seen.schema.Tables) {
+		seen.schema = same // hundreds of branches may have it
+	}
+	s.looks[branchID] = seen
+}
+
+func (s *schemas) forget(branchID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.looks, branchID)
 }
 
 func (s *schemas) put(sch *schema.Schema) (schemaID, error) {
@@ -89,6 +127,15 @@ func (e *Emulator) branchSchema(ctx context.Context, db *database, dr *deployReq
 
 // look reads the schema that a branch has now. The lock must not be held.
 func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaID, *schema.Schema, error) {
+	var state uint64
+	teller, tells := e.engine.(stateTeller)
+	if tells {
+		if state, tells = teller.State(branchID); tells {
+			if seen, valid := e.schemas.looked(branchID, state); valid {
+				return seen.id, seen.schema, nil
+			}
+		}
+	}
 	db, err := e.connect(ctx, branchID, database)
 	if err != nil {
 		return "", nil, err
@@ -99,6 +146,9 @@ func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaI
 		return "", nil, fmt.Errorf("read the schema of branch %s: %w", branchID, err)
 	}
 	id, err := e.schemas.put(sch)
+	if err == nil && tells {
+		e.schemas.remember(branchID, lookResult{state, id, sch})
+	}
 	return id, sch, err
 }
 
