@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -170,8 +168,8 @@ func (c *applyCmd) compare(ctx context.Context, w *world, saved *planner.Plan) e
 // ask shows the plan and asks a person, and returns what was agreed to. Without
 // a terminal there is nobody to ask.
 func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, error) {
-	if _, tty := terminal(a.stdin); !tty {
-		return nil, usageError("there is no terminal to ask for a confirmation on", "look at pmig plan, then run pmig apply --auto-approve")
+	if err := a.canAsk("look at pmig plan, then run pmig apply --auto-approve"); err != nil {
+		return nil, err
 	}
 	plan, err := w.plan(ctx, c.which)
 	if err != nil {
@@ -185,22 +183,10 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, er
 		return plan, nil // apply still finishes what an earlier run left
 	}
 	a.printPlan(plan)
-	fmt.Fprint(a.stderr, "\nCarry this out? Only \"yes\" is taken: ")
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case line := <-answer:
-		if line != "yes" {
-			return nil, &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
-		}
-		return plan, nil
-	case <-ctx.Done():
-		fmt.Fprintln(a.stderr)
-		return nil, ctx.Err()
+	if err := a.confirm(ctx, "Carry this out?"); err != nil {
+		return nil, err
 	}
+	return plan, nil
 }
 
 // savedDatabases narrows the run to what the saved plan speaks of.
