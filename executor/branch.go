@@ -53,7 +53,7 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			if err != nil {
 				return "", fail(step, "look for other runs", err)
 			}
-			waits, err := r.parked(v, p)
+			waits, err := r.parked(ctx, v, p)
 			switch {
 			case err != nil:
 				return "", err
@@ -229,8 +229,8 @@ func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 		if q.Request.State != "open" || q.Stamp.BranchID == r.facts.BranchID || q.Request.DeploymentState.Info().Started {
 			continue
 		}
-		if q.Request.Approved && !r.Replace {
-			return approvedByPerson(&q.Request)
+		if err := r.untouched(ctx, &q.Request); err != nil {
+			return err
 		}
 		if err := r.leads(); err != nil {
 			return err
