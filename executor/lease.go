@@ -139,8 +139,3 @@ func (r *Run) branch(ctx context.Context) (*sql.DB, error) {
 	}
 	return r.lease.access.DB(ctx)
 }
-
-// passwordName says on the platform whose a password is.
-func (r *Run) passwordName() string { return passwordPrefix(r.facts.Plan.Identity) + r.ID }
-
-func passwordPrefix(identity string) string { return "pmig " + identity + " " }

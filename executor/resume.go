@@ -93,7 +93,7 @@ func (r *Run) unheld(ctx context.Context) error {
 	if err != nil || live == nil {
 		return err
 	}
-	if err := r.waitForOther(ctx, fmt.Sprintf("branch %s is held by %s until %s", b, holderOf(*live), live.ExpiresAt.Format("15:04:05"))); err != nil {
+	if err := r.waitForOther(ctx, holderOf(b, *live).String()); err != nil {
 		return err
 	}
 	return errWaited

@@ -53,6 +53,7 @@ type grammar struct {
 	Cutover  cutoverCmd  `cmd:"" help:"Let the deployment that waits for it cut over, and finish its run."`
 	Revert   revertCmd   `cmd:"" help:"Take the last deployment back while its revert window is open, and its history with it."`
 	Abandon  abandonCmd  `cmd:"" help:"Give up an unfinished run: close its deploy request, remove branch and passwords."`
+	Unlock   unlockCmd   `cmd:"" help:"Show who holds the lock; with --force end the hold of a run that is dead or hangs."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
