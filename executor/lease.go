@@ -33,7 +33,13 @@ func (r *Run) hold(ctx context.Context) error {
 		Name: r.passwordName(), Role: "admin",
 		Made: func(id string) { r.facts.Passwords = append(r.facts.Passwords, passwordRef{r.facts.Branch, id}) },
 	}
-	if _, err := access.DB(ctx); err != nil {
+	_, err := access.DB(ctx)
+	if kind := planetscale.KindOf(err); kind == planetscale.KindInvalid || kind == planetscale.KindRefused {
+		// The only part of it that the platform may not like is the holder's.
+		access.Name = passwordPrefix(r.facts.Plan.Identity) + r.ID
+		_, err = access.DB(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -86,27 +86,35 @@ func (r *Run) Revert(ctx context.Context, number int, confirm func(Undo) error) 
 	return u, nil
 }
 
-// revertible finds the request to revert, and says why it cannot be.
+// revertible finds the request to revert, and says why it cannot be: the one
+// with the number, or the newest whose window is open or which is on its way
+// back, or the newest that was deployed.
 func (r *Run) revertible(number int) (*planner.StampedRequest, error) {
-	var q *planner.StampedRequest
-	newer := 0
-	for i := range r.seen.Requests {
-		one := &r.seen.Requests[i]
-		if number == one.Request.Number || number == 0 && one.Request.DeploymentState.Info().Started {
-			q = one
-			break
+	i := slices.IndexFunc(r.seen.Requests, func(q planner.StampedRequest) bool {
+		if number != 0 {
+			return q.Request.Number == number
 		}
-		if info := one.Request.DeploymentState.Info(); info.Started && info.Class != planetscale.ClassFailed {
-			newer = one.Request.Number
+		switch q.Request.DeploymentState {
+		case planetscale.StateCompletePendingRevert, planetscale.StateInProgressRevert, planetscale.StateInProgressRevertVSchema:
+			return true
 		}
+		return false
+	})
+	if i < 0 && number == 0 {
+		i = slices.IndexFunc(r.seen.Requests, func(q planner.StampedRequest) bool { return q.Request.DeploymentState.Info().Started })
 	}
 	switch {
-	case q == nil && number == 0:
+	case i < 0 && number == 0:
 		return nil, refuse("", "nothing to revert", "no deploy request of this configuration was ever deployed", "")
-	case q == nil:
+	case i < 0:
 		return nil, refuse("", fmt.Sprintf("deploy request #%d", number), "it is not one of this configuration's", "pmig status shows which are")
-	case newer != 0:
-		return nil, refuse("", fmt.Sprintf("deploy request #%d", number), fmt.Sprintf("#%d was deployed after it", newer), "revert that one first, or write a migration that takes this one back")
+	}
+	q := &r.seen.Requests[i]
+	for _, newer := range r.seen.Requests[:i] {
+		if info := newer.Request.DeploymentState.Info(); info.Started && info.Class != planetscale.ClassFailed {
+			return nil, refuse("", fmt.Sprintf("deploy request #%d", q.Request.Number), fmt.Sprintf("#%d came after it and is %s", newer.Request.Number, newer.Request.DeploymentState),
+				"take that one back first, or write a migration that takes this one back")
+		}
 	}
 	what := fmt.Sprintf("deploy request #%d", q.Request.Number)
 	switch s := q.Request.DeploymentState; s {

@@ -2,6 +2,8 @@ package executor_test
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,6 +111,36 @@ func TestUnlockForeign(t *testing.T) {
 		cancel()
 		if err := <-ended; executor.OutcomeOf(err) != executor.Interrupted {
 			t.Error(err)
+		}
+	})
+}
+
+// The holder's part of a password's name is left out where the platform does
+// not take it.
+func TestPasswordNameRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, brief, small())
+		refused := 0
+		tr := rt(func(r *http.Request) (*http.Response, error) {
+			if r.Method == "POST" && strings.HasSuffix(r.URL.Path, "/passwords") {
+				b, err := io.ReadAll(r.Body)
+				if err != nil {
+					return nil, err
+				}
+				if strings.Contains(string(b), "a test") {
+					refused++
+					return &http.Response{StatusCode: 422, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+						Body: io.NopCloser(strings.NewReader(`{"code":"unprocessable","message":"Name is too long (maximum is 40 characters)"}`))}, nil
+				}
+				r.Body = io.NopCloser(strings.NewReader(string(b)))
+			}
+			return w.e.Transport().RoundTrip(r)
+		})
+		if _, err := w.run(tr, "j").Apply(t.Context()); err != nil || refused == 0 {
+			t.Fatal(refused, err)
+		}
+		if problem := w.problem(1, map[string][]string{"h": {"1"}}); problem != "" {
+			t.Error(problem)
 		}
 	})
 }
