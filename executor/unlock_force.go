@@ -28,6 +28,10 @@ func (r *Run) Unlock(ctx context.Context, confirm func(Locks) error) ([]string, 
 			held = append(held, h)
 		}
 	}
+	if len(held) == 0 && l.Here != "" {
+		return nil, &Error{Outcome: Busy, What: "another pmig works on this database", Why: l.Here,
+			Next: "the lock of this machine goes with the process that holds it: wait for it, or stop it"}
+	}
 	if len(held) == 0 {
 		return nil, nil
 	}
