@@ -42,7 +42,7 @@ func (r *Run) Abandon(ctx context.Context) (note string, err error) {
 		return "", err
 	} else if live != nil {
 		return "", &Error{Outcome: Busy, Step: planner.Cleanup, What: "another run has the lock",
-			Why: fmt.Sprintf("branch %s is held by %s until %s", branch, holderOf(*live), live.ExpiresAt.Format("15:04:05")), Next: "end that one first"}
+			Why: holderOf(branch, *live).String(), Next: "end that one first; if it hangs: pmig unlock --force"}
 	}
 	if q != nil && q.DeploymentState.Info().Class == planetscale.ClassFailed {
 		if err := r.outOfQueue(ctx, q); err != nil {

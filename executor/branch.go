@@ -53,7 +53,7 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			if err != nil {
 				return "", fail(step, "look for other runs", err)
 			}
-			waits, err := r.parked(v, p)
+			waits, err := r.parked(ctx, v, p)
 			switch {
 			case err != nil:
 				return "", err
@@ -62,7 +62,7 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			case p == dead:
 				older = append(older, v)
 			case p != foreign:
-				wait = fmt.Sprintf("branch %s %s", v.branch.Name, why)
+				wait = why
 			}
 		}
 		if wait == "" {
@@ -72,7 +72,7 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			}
 			if !won {
 				taken = highest + 1
-				wait = fmt.Sprintf("branch %s%d is another run's", r.facts.Plan.Working, taken)
+				wait = r.whoHas(ctx, fmt.Sprintf("%s%d", r.facts.Plan.Working, taken))
 			}
 		}
 		if wait != "" {
@@ -99,7 +99,7 @@ func (r *Run) waitForOther(ctx context.Context, why string) error {
 	waited := time.Since(r.waiting)
 	if waited >= r.LockTimeout {
 		return &Error{Outcome: Busy, Step: planner.BranchCreate, What: "another run has the lock", Why: why,
-			Next: "wait for it, or give it longer: --lock-timeout 30m"}
+			Next: "wait for it, or give it longer: --lock-timeout 30m; one that hangs is ended by pmig unlock --force"}
 	}
 	r.send(Event{Type: Progress, Step: planner.BranchCreate, Message: "waiting: " + why, Waited: waited})
 	pause := 15*time.Second + rand.N(3*time.Second) // so that many who wait do not look at once
@@ -231,8 +231,8 @@ func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 		if q.Request.State != "open" || q.Stamp.BranchID == r.facts.BranchID || q.Request.DeploymentState.Info().Started {
 			continue
 		}
-		if q.Request.Approved && !r.Replace {
-			return approvedByPerson(&q.Request)
+		if err := r.untouched(ctx, &q.Request); err != nil {
+			return err
 		}
 		if err := r.leads(); err != nil {
 			return err

@@ -179,12 +179,12 @@ func (r *Run) conclude(how string) error {
 }
 
 // withdraw ends a run: it closes its request, if that is open and not deployed,
-// and gives up the branch. A request that a person has approved stays, unless
-// that person's work is to be replaced.
+// and gives up the branch. A request that a person has approved or reviewed
+// stays, unless that person's work is to be replaced.
 func (r *Run) withdraw(ctx context.Context, q *planetscale.DeployRequest) error {
 	if q != nil && q.State == planetscale.RequestOpen && !q.DeploymentState.Info().Started {
-		if q.Approved && !r.Replace {
-			return approvedByPerson(q)
+		if err := r.untouched(ctx, q); err != nil {
+			return err
 		}
 		if _, err := r.API.CloseDeployRequest(ctx, q.Number); err != nil && !planetscale.IsRefused(err) {
 			return err
@@ -206,12 +206,6 @@ func (r *Run) withdrawOwn(ctx context.Context) error {
 		}
 	}
 	return r.withdraw(ctx, q)
-}
-
-func approvedByPerson(q *planetscale.DeployRequest) error {
-	return &Error{Outcome: Person, Step: planner.BranchCreate, What: fmt.Sprintf("deploy request #%d", q.Number),
-		Why:  "a person has approved it, and it is for another plan",
-		Next: "deploy it, or close it with pmig abandon, or replace it with pmig apply --replace"}
 }
 
 // failed decides what becomes of a run that did not go through: it is kept for

@@ -261,7 +261,7 @@ func (r *Run) approval(ctx context.Context, q *planetscale.DeployRequest) error 
 	if ok, err := r.approved(ctx, q); ok || err != nil {
 		return err
 	}
-	wanted := &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it needs an approval",
+	wanted := &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it needs an approval" + r.dismissed(ctx, q),
 		Next: "approve it at " + q.HTMLURL + " and run pmig apply again: it goes on from here"}
 	timeout := duration(d.ApprovalTimeout)
 	switch {

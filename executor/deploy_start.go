@@ -212,7 +212,7 @@ func (r *Run) finish(ctx context.Context) (string, error) {
 			return false, r.goBack() // somebody took it out of the queue
 		case q.WaitsForCutover():
 			return false, &Error{Outcome: Person, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it waits for a person's cutover",
-				Next: "cut over at " + q.HTMLURL + " and run pmig apply again: it goes on from here"}
+				Next: "pmig cutover lets it go on and finishes the run; or cut over at " + q.HTMLURL + " and run pmig apply again"}
 		}
 		return false, nil
 	})

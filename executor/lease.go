@@ -33,7 +33,13 @@ func (r *Run) hold(ctx context.Context) error {
 		Name: r.passwordName(), Role: "admin",
 		Made: func(id string) { r.facts.Passwords = append(r.facts.Passwords, passwordRef{r.facts.Branch, id}) },
 	}
-	if _, err := access.DB(ctx); err != nil {
+	_, err := access.DB(ctx)
+	if kind := planetscale.KindOf(err); kind == planetscale.KindInvalid || kind == planetscale.KindRefused {
+		// The only part of it that the platform may not like is the holder's.
+		access.Name = passwordPrefix(r.facts.Plan.Identity) + r.ID
+		_, err = access.DB(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -139,8 +145,3 @@ func (r *Run) branch(ctx context.Context) (*sql.DB, error) {
 	}
 	return r.lease.access.DB(ctx)
 }
-
-// passwordName says on the platform whose a password is.
-func (r *Run) passwordName() string { return passwordPrefix(r.facts.Plan.Identity) + r.ID }
-
-func passwordPrefix(identity string) string { return "pmig " + identity + " " }

@@ -87,48 +87,54 @@ func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, err
 	b := v.branch
 	if why := r.stranger(b); why != "" {
 		return alive, "", refuse(planner.BranchCreate, "branch "+b.Name, why,
-			"it is left alone; if nobody needs it, delete it: pscale branch delete "+r.facts.Plan.Name+" "+b.Name)
+			"it is left alone; if it is pmig's to remove: pmig unlock --adopt "+b.Name)
 	}
 	timeout := duration(r.facts.Plan.Deploy.BranchTimeout)
 	if !b.Ready {
 		if b.CreatedAt == nil || planner.Now(r.API).Sub(*b.CreatedAt) < timeout+time.Minute {
-			return alive, "is being made", nil
+			return alive, makerOf(b).String() + ", and is being made", nil
 		}
-		return r.doubt(seen, b.ID, secondLook, "never became ready")
+		return r.doubt(seen, b.ID, secondLook, "branch "+b.Name+" never became ready")
 	}
 	passwords, err := r.API.Passwords(ctx, b.Name)
 	if planetscale.IsNotFound(err) {
-		return quiet, "is being deleted", nil
+		return quiet, "branch " + b.Name + " is being deleted", nil
 	}
 	if err != nil {
 		return quiet, "", fmt.Errorf("passwords of branch %s: %w", b.Name, err)
 	}
-	pmig, ours := 0, false
+	pmig, ours, last := 0, false, makerOf(b)
 	for _, p := range passwords {
 		if !strings.HasPrefix(p.Name, "pmig ") {
 			continue
 		}
 		pmig++
+		last = holderOf(b.Name, p)
 		ours = ours || strings.HasPrefix(p.Name, passwordPrefix(r.facts.Plan.Identity))
 		if beating(p, planner.Now(r.API)) {
 			delete(seen, b.ID)
-			return alive, fmt.Sprintf("is held by %s until %s", holderOf(p), p.ExpiresAt.Format("15:04:05")), nil
+			return alive, holderOf(b.Name, p).String(), nil
 		}
 	}
 	if r.kept(b.ID) {
-		return dead, "was kept by a run that is done", nil
+		return dead, "branch " + b.Name + " was kept by a run that is done", nil
 	}
 	for _, q := range v.requests {
 		mine := q.Stamp != nil && q.Stamp.Identity == r.facts.Plan.Identity
 		ours = ours || mine
 		if !mine && q.Request.State == planetscale.RequestOpen {
-			return alive, fmt.Sprintf("carries deploy request #%d, which is not of this configuration", q.Request.Number), nil
+			return alive, fmt.Sprintf("branch %s carries deploy request #%d, which is not of this configuration", b.Name, q.Request.Number), nil
 		}
 	}
 	if pmig == 0 {
-		return r.doubt(seen, b.ID, planner.PasswordTTL, "has no heartbeat")
+		if _, looked := seen[b.ID]; !looked && !ours {
+			if err := r.bare(ctx, b); err != nil {
+				return quiet, "", err
+			}
+		}
+		return r.doubt(seen, b.ID, planner.PasswordTTL, last.String()+", and has no heartbeat")
 	}
-	p, why, err := r.doubt(seen, b.ID, secondLook, "its heartbeat has run out")
+	p, why, err := r.doubt(seen, b.ID, secondLook, last.String()+", and its heartbeat has run out")
 	if p == dead && !ours {
 		p = foreign
 	}
@@ -171,13 +177,6 @@ func (r *Run) doubt(seen watch, id string, patience time.Duration, why string) (
 		return quiet, why, nil
 	}
 	return dead, why, nil
-}
-
-func holderOf(p planetscale.Password) string {
-	if p.Actor != nil && p.Actor.DisplayName != "" {
-		return p.Actor.DisplayName
-	}
-	return p.Name
 }
 
 // duration reads a duration that a plan holds. Plans are made by pmig; one

@@ -93,7 +93,7 @@ func (r *Run) unheld(ctx context.Context) error {
 	if err != nil || live == nil {
 		return err
 	}
-	if err := r.waitForOther(ctx, fmt.Sprintf("branch %s is held by %s until %s", b, holderOf(*live), live.ExpiresAt.Format("15:04:05"))); err != nil {
+	if err := r.waitForOther(ctx, holderOf(b, *live).String()); err != nil {
 		return err
 	}
 	return errWaited
@@ -251,7 +251,7 @@ func (r *Run) fromStamp(q planner.StampedRequest) *facts {
 // parked looks whether a working branch without a heartbeat carries an open
 // deploy request that waits for a person. One with this very plan is taken up;
 // one that people have approved is not replaced unasked.
-func (r *Run) parked(v rival, p pulse) (wait string, err error) {
+func (r *Run) parked(ctx context.Context, v rival, p pulse) (wait string, err error) {
 	if p == alive {
 		return "", nil
 	}
@@ -266,8 +266,8 @@ func (r *Run) parked(v rival, p pulse) (wait string, err error) {
 		if r.within(q.Stamp) {
 			return fmt.Sprintf("deploy request #%d carries these migrations and waits for a person", q.Request.Number), nil
 		}
-		if q.Request.Approved && !r.Replace {
-			return "", approvedByPerson(&q.Request)
+		if err := r.untouched(ctx, &q.Request); err != nil {
+			return "", err
 		}
 	}
 	return "", nil

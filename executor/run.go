@@ -367,7 +367,7 @@ func (r *Run) note(step planner.Kind, message string) {
 func (r *Run) lockHere(ctx context.Context) (func() error, error) {
 	var unlock func() error
 	err := poll(ctx, r.LockTimeout, func(waited time.Duration) (bool, error) {
-		u, err := r.Lock(ctx, r.Key, r.Holder)
+		u, err := r.Lock(ctx, r.Key, r.here())
 		var locked *state.LockedError
 		if errors.As(err, &locked) {
 			if waited >= r.LockTimeout {

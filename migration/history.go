@@ -89,6 +89,22 @@ func (s Spec) keyColumns() []string {
 	return s.Tool.key
 }
 
+// Split parts a log's rows by their keys: those of some migrations, and the
+// rest.
+func Split(spec Spec, h *History, keys map[string]bool) (of, rest *History) {
+	a, b := *h, *h
+	a.Rows, b.Rows = nil, nil
+	key := keyer(spec, h.Columns)
+	for _, row := range h.Rows {
+		if keys[key(row)] {
+			a.Rows = append(a.Rows, row)
+		} else {
+			b.Rows = append(b.Rows, row)
+		}
+	}
+	return &a, &b
+}
+
 // keyer reads the key of rows as the tool does: the key column's text, several
 // columns joined by ":" (with ":" and "\" inside a part escaped).
 func keyer(spec Spec, columns []Column) func(Row) string {

@@ -82,3 +82,34 @@ func TestBrake(t *testing.T) {
 		})
 	}
 }
+
+// A revert is noticed as long as the history has anything of what it took back,
+// while it runs and when somebody has put half of it right.
+func TestRevertedInHistory(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rows [][]string
+		s    planetscale.State
+		want bool
+	}{
+		{"all there", [][]string{{"1"}, {"2"}, {"3"}}, planetscale.StateCompleteRevert, true},
+		{"being reverted", [][]string{{"1"}, {"2"}, {"3"}}, planetscale.StateInProgressRevert, true},
+		{"half of it there", [][]string{{"1"}, {"3"}}, planetscale.StateCompleteRevert, true},
+		{"gone", [][]string{{"1"}}, planetscale.StateCompleteRevert, false},
+		{"live", [][]string{{"1"}, {"2"}, {"3"}}, planetscale.StateComplete, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := world{tool: "dbmate", files: []string{"1_a.sql"}, rows: c.rows, ddl: users}
+			w.requests = []planner.StampedRequest{{Request: planetscale.DeployRequest{Number: 1, DeploymentState: c.s},
+				Stamp: &planner.Stamp{Histories: []planner.StampHistory{{Source: "dbmate", Tool: "dbmate", Keyspace: "shop", Table: "schema_migrations",
+					Migrations: map[string]string{"2": "x", "3": "y"}}}}}}
+			got := false
+			for _, f := range w.decide(t).Findings {
+				got = got || f.Code == planner.CodeReverted && f.Severity == planner.SeverityError && strings.Contains(f.Hint, "pmig revert")
+			}
+			if got != c.want {
+				t.Errorf("found: %v, want %v", got, c.want)
+			}
+		})
+	}
+}

@@ -50,7 +50,10 @@ type grammar struct {
 	Wait     waitCmd     `cmd:"" help:"Wait until production's history has every migration that is here."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, the last run and open deploy requests."`
 	History  historyCmd  `cmd:"" help:"Show files and production's history side by side, or repair it."`
+	Cutover  cutoverCmd  `cmd:"" help:"Let the deployment that waits for it cut over, and finish its run."`
+	Revert   revertCmd   `cmd:"" help:"Take the last deployment back while its revert window is open, and its history with it."`
 	Abandon  abandonCmd  `cmd:"" help:"Give up an unfinished run: close its deploy request, remove branch and passwords."`
+	Unlock   unlockCmd   `cmd:"" help:"Show who holds the lock; with --force end the hold of a run that is dead or hangs."`
 	State    stateCmd    `cmd:"" help:"Make the tables of state \"database\", show a journal or delete it."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -175,7 +175,7 @@ func (c *applyCmd) compare(ctx context.Context, w *world, saved *planner.Plan) e
 // ask shows the plan and asks a person, and returns what was agreed to. Without
 // a terminal there is nobody to ask.
 func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, error) {
-	if err := a.person("look at pmig plan, then ", "pmig apply"); err != nil {
+	if err := a.canAsk("look at pmig plan, then run pmig apply --auto-approve"); err != nil {
 		return nil, err
 	}
 	plan, err := w.plan(ctx, c.which)
@@ -190,16 +190,10 @@ func (c *applyCmd) ask(ctx context.Context, a *app, w *world) (*planner.Plan, er
 		return plan, nil // apply still finishes what an earlier run left
 	}
 	a.printPlan(plan)
-	return plan, a.confirm(ctx, "Carry this out?")
-}
-
-// person is an error where there is nobody to ask; first is what to do before
-// running the command without asking.
-func (a *app) person(first, command string) error {
-	if _, tty := terminal(a.stdin); !tty {
-		return usageError("there is no terminal to ask for a confirmation on", first+"run "+command+" --auto-approve")
+	if err := a.confirm(ctx, "Carry this out?"); err != nil {
+		return nil, err
 	}
-	return nil
+	return plan, nil
 }
 
 // savedDatabases narrows the run to what the saved plan speaks of.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -112,24 +111,4 @@ func refusedOr(err error) executor.Outcome {
 		return executor.Refused
 	}
 	return executor.Failed
-}
-
-// confirm asks a person, who must answer with yes.
-func (a *app) confirm(ctx context.Context, question string) error {
-	fmt.Fprintf(a.stderr, "\n%s Only \"yes\" is taken: ", question)
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case line := <-answer:
-		if line != "yes" {
-			return &exitError{exitFailed, errors.New("not confirmed: nothing was done")}
-		}
-		return nil
-	case <-ctx.Done():
-		fmt.Fprintln(a.stderr)
-		return ctx.Err()
-	}
 }

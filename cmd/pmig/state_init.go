@@ -54,7 +54,7 @@ func (c *stateInitCmd) byURL(ctx context.Context, w *world) error {
 		fmt.Fprintf(a.stdout, "%s;\n", t.SQL)
 	}
 	if !c.AutoApprove {
-		if err := a.person("", "pmig state init"); err != nil {
+		if err := a.canAsk("run pmig state init --auto-approve"); err != nil {
 			return err
 		}
 		if err := a.confirm(ctx, "Carry this out?"); err != nil {
