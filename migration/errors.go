@@ -84,12 +84,12 @@ type VindexError struct {
 }
 
 func (e *VindexError) Error() string {
-	return fmt.Sprintf("history table %s is in a sharded keyspace and has no primary vindex, so no row can be written to it", e.Table)
+	return fmt.Sprintf("history table %s is in a sharded keyspace and has no vindex, so no row can be written to it", e.Table)
 }
 
 // Hint says what to do.
 func (e *VindexError) Hint() string {
-	return "give " + e.Table + " a primary vindex in the VSchema, or keep the history in an unsharded keyspace and name that in the source block: keyspace = \"...\""
+	return "give " + e.Table + " a vindex in the VSchema, or keep the history in an unsharded keyspace and name that in the source block: keyspace = \"...\""
 }
 
 // DirtyError says that the history marks a migration as failed half-way.

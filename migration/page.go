@@ -31,6 +31,9 @@ func eachPage(ctx context.Context, db Queryer, spec Spec, table string, columns 
 	for {
 		query, args := selectPage(spec, table, columns, last, read, limit, lock)
 		if err := readPage(ctx, db, query, args, columns, &text); err != nil {
+			if isUnrouted(err) {
+				return &VindexError{Table: table}
+			}
 			return fmt.Errorf("reading history table %s: %w", table, err)
 		}
 		page := text.rows(len(columns))

@@ -94,7 +94,7 @@ func Swap(ctx context.Context, db *sql.DB, spec Spec, base *History, d Delta, op
 func arriving(err error, base *History, d Delta) bool {
 	var column *MissingColumnError
 	switch {
-	case isAny[*MissingTableError](err):
+	case isAny[*MissingTableError](err), isAny[*VindexError](err):
 		return d.Creates || base != nil && !base.Exists
 	case errors.As(err, &column):
 		return d.Creates || base == nil || columnIndex(base.Columns, column.Column) < 0

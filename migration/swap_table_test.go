@@ -156,6 +156,7 @@ func TestVindexIsMissing(t *testing.T) {
 	for _, says := range []string{
 		"MYSQL_ERRNO = 1173, MESSAGE_TEXT = 'table ''migrations'' does not have a primary vindex'",
 		"MYSQL_ERRNO = 1105, MESSAGE_TEXT = 'VT09001: table ''migrations'' does not have a primary vindex'",
+		"MYSQL_ERRNO = 1105, MESSAGE_TEXT = 'table migrations not found'",
 	} {
 		exec(t, p.production, "CREATE OR REPLACE TRIGGER sharded BEFORE INSERT ON migrations FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET "+says)
 		start := time.Now()

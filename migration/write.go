@@ -26,14 +26,22 @@ type execer interface {
 
 // writeError names what a refused write means, where that is known.
 func writeError(table string, err error) error {
-	var e *mysql.MySQLError
 	switch {
 	case isMissingTable(err):
 		return &MissingTableError{Table: table}
-	case errors.As(err, &e) && (e.Number == 1173 || strings.HasPrefix(e.Message, "VT09001")):
+	case isUnrouted(err):
 		return &VindexError{Table: table}
 	}
 	return fmt.Errorf("writing history table %s: %w", table, err)
+}
+
+// isUnrouted recognises what Vitess says of a table of a sharded keyspace whose
+// rows it has no shard for: that it has no vindex, or, where the VSchema has
+// never heard of it, that it is not found, although the server has it.
+func isUnrouted(err error) bool {
+	var e *mysql.MySQLError
+	return errors.As(err, &e) && (e.Number == 1173 || strings.HasPrefix(e.Message, "VT09001") ||
+		e.Number == 1105 && strings.HasPrefix(e.Message, "table ") && strings.HasSuffix(e.Message, " not found"))
 }
 
 // write carries a change out, statement by statement.

@@ -28,6 +28,9 @@ import (
 // Keyspace is the one that is there from the beginning.
 const Keyspace = "commerce"
 
+// Sharded is a second keyspace, on two shards. It counts as sharded once ALTER VSCHEMA has given a table of it a vindex.
+const Sharded = "customer"
+
 const startTimeout = 90 * time.Second
 
 // Options says what to run, and where.
@@ -122,7 +125,7 @@ func (s *Server) prepare(ctx context.Context, statements []string) error {
 	defer conn.Close()
 	for _, statement := range append([]string{
 		"CREATE USER vt_dba@localhost", "GRANT ALL ON *.* TO vt_dba@localhost WITH GRANT OPTION",
-		"CREATE DATABASE " + Keyspace, "USE " + Keyspace}, statements...) {
+		"CREATE DATABASE " + Sharded + "_0", "CREATE DATABASE " + Sharded + "_1", "CREATE DATABASE " + Keyspace, "USE " + Keyspace}, statements...) {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
@@ -173,7 +176,10 @@ func arguments(root, socket string, ports []string, directDDL bool) []string {
 	args := []string{
 		"--log_dir", filepath.Join(root, "tmp"), "--logtostderr", "--db_charset", "utf8mb4", "--db_socket", socket,
 		"--db_app_password", "", "--db_dba_password", "",
-		"--proto_topo", fmt.Sprintf(`keyspaces:{name:%q replica_count:1 rdonly_count:1 shards:{name:"0" db_name_override:%q}} cells:"zone1"`, Keyspace, Keyspace),
+		"--proto_topo", fmt.Sprintf(`keyspaces:{name:%q replica_count:1 rdonly_count:1 shards:{name:"0" db_name_override:%q}}`+
+			` keyspaces:{name:%q replica_count:1 shards:{name:"-80" db_name_override:%q} shards:{name:"80-" db_name_override:%q}} cells:"zone1"`,
+			Keyspace, Keyspace, Sharded, Sharded+"_0", Sharded+"_1"),
+		"--vschema_ddl_authorized_users", "%",
 		"--tablet_types_to_wait", "PRIMARY", "--mycnf_server_id", "1", "--normalize_queries", "--dbddl_plugin", "vttest",
 		"--foreign_key_mode", "allow", "--enable_online_ddl", "--enable_direct_ddl=" + strconv.FormatBool(directDDL),
 		"--enable_system_settings=true", "--tablet_refresh_interval=1s", "--queryserver-config-schema-reload-time", "60s",
