@@ -83,7 +83,7 @@ func (f *findings) holdsLocked(db *database, dr *deployRequest) bool {
 // deployedLocked counts a branch's changes anew after a deployment: what it has
 // deployed, and what is on the target in the same form, is no change any more.
 // A table that the other lane has taken back meanwhile still is one.
-func (e *Emulator) deployedLocked(d *deployment, b *branch, after *schema.Schema) error {
+func (e *Emulator) deployedLocked(d *deployment, b *branch, after *structure) error {
 	base, err := e.schemas.get(b.Base)
 	if err != nil {
 		return err
@@ -94,12 +94,12 @@ func (e *Emulator) deployedLocked(d *deployment, b *branch, after *schema.Schema
 	}
 	our, their := ours.Digests(), after.Digests()
 	tables := d.tables()
-	for _, name := range names(base, ours, after) {
+	for _, name := range names(base.Schema, ours.Schema, after.Schema) {
 		if our[name] == their[name] {
 			tables = append(tables, name)
 		}
 	}
-	now, err := e.schemas.put(exchanged(base, ours, tables))
+	now, err := e.schemas.put(&structure{exchanged(base.Schema, ours.Schema, tables), base.Routing})
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,28 @@ func (e *Emulator) takenBackLocked(d *deployment, b *branch) error {
 	if err != nil {
 		return err
 	}
-	now, err := e.schemas.put(d.mine(base, was))
+	now, err := e.schemas.put(&structure{d.mine(base.Schema, was.Schema), base.Routing})
+	if err == nil {
+		b.Base = now
+	}
+	return err
+}
+
+// routedLocked counts a branch's changes anew from other routing: that of a
+// deployment which has brought it to the target, or of before that deployment.
+func (e *Emulator) routedLocked(b *branch, as schemaID) error {
+	if b == nil || as == "" {
+		return nil
+	}
+	base, err := e.schemas.get(b.Base)
+	if err != nil {
+		return err
+	}
+	other, err := e.schemas.get(as)
+	if err != nil {
+		return err
+	}
+	now, err := e.schemas.put(&structure{base.Schema, other.Routing})
 	if err == nil {
 		b.Base = now
 	}

@@ -231,7 +231,7 @@ func putSafeMigrations(c *call) (answer, error) {
 }
 
 func setSafeMigrations(c *call, on bool) (answer, error) {
-	var findings []schema.Finding
+	var findings []lintError
 	if on {
 		var err error
 		if _, findings, err = c.lint(); err != nil {
@@ -262,7 +262,7 @@ func setSafeMigrations(c *call, on bool) (answer, error) {
 }
 
 // seen reads the schema that the path's branch has now.
-func (c *call) seen() (*database, *branch, *schema.Schema, error) {
+func (c *call) seen() (*database, *branch, *structure, error) {
 	c.e.mu.Lock()
 	db, b, err := c.branch()
 	ready := err == nil && b.Made && db.Kind == "mysql"
@@ -271,7 +271,7 @@ func (c *call) seen() (*database, *branch, *schema.Schema, error) {
 		return nil, nil, nil, err
 	}
 	if !ready {
-		return db, b, &schema.Schema{}, nil
+		return db, b, &structure{Schema: &schema.Schema{}}, nil
 	}
 	id, sch, err := c.e.look(c.r.Context(), b.ID, db.Name)
 	if err != nil {
@@ -283,7 +283,7 @@ func (c *call) seen() (*database, *branch, *schema.Schema, error) {
 	return db, b, sch, nil
 }
 
-func (c *call) lint() (*database, []schema.Finding, error) {
+func (c *call) lint() (*database, []lintError, error) {
 	db, _, sch, err := c.seen()
 	if err != nil {
 		return nil, nil, err
@@ -291,7 +291,7 @@ func (c *call) lint() (*database, []schema.Finding, error) {
 	c.e.mu.Lock()
 	opts := schema.LintOptions{ForeignKeys: db.Settings.ForeignKeys}
 	c.e.mu.Unlock()
-	return db, schema.Lint(sch, opts), nil
+	return db, lint(db.Name, sch, opts), nil
 }
 
 func getBranchSchema(c *call) (answer, error) {
@@ -310,7 +310,7 @@ func getBranchSchema(c *call) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return ok(showSchema(sch))
+	return ok(showSchema(sch.Schema))
 }
 
 func getBranchLint(c *call) (answer, error) {
@@ -318,7 +318,7 @@ func getBranchLint(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	l, err := page(c, findings, func(f schema.Finding) any { return showLint(db.Name, f) })
+	l, err := page(c, findings, func(l lintError) any { return showLint(db.Name, l) })
 	if err != nil {
 		return answer{}, err
 	}
@@ -341,11 +341,11 @@ func getBranchDiff(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	changes, err := schema.Diff(base, sch)
+	changes, err := schema.Diff(base.Schema, sch.Schema)
 	if err != nil {
 		return answer{}, unprocessable(err.Error())
 	}
-	return ok(showDiff(changes))
+	return ok(showDiff(changes, base.Routing, sch.Routing))
 }
 
 func refreshSchema(c *call) (answer, error) {

@@ -169,11 +169,16 @@ func getDeployRequestDiff(c *call) (answer, error) {
 		return answer{}, err
 	}
 	return c.locked(func() (answer, error) {
+		d := &dr.Deployment
 		var changes []schema.Change
-		for _, op := range dr.Deployment.Operations {
+		for _, op := range d.Operations {
 			changes = append(changes, op.Change)
 		}
-		return ok(showDiff(changes))
+		from, to, err := c.e.routingChange(d)
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(showDiff(changes, from, to))
 	})
 }
 

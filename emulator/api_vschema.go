@@ -17,8 +17,12 @@ func getVSchema(c *call) (answer, error) {
 	if c.r.PathValue("keyspace") != db.Name {
 		return answer{}, errNotFound
 	}
-	return c.locked(func() (answer, error) { return ok(b.showVSchema(sch)) })
+	return c.locked(func() (answer, error) { return ok(b.showVSchema(sch.Schema)) })
 }
+
+// errRoutingProtected refuses what only a deploy request changes where safe
+// migrations are on.
+var errRoutingProtected = unprocessable("VSchema and routing rules of a branch with safe migrations can only be changed by a deploy request")
 
 // patchVSchema keeps a VSchema. The emulator's keyspaces are unsharded: nothing
 // is routed by it.
@@ -50,9 +54,11 @@ func patchVSchema(c *call) (answer, error) {
 		case b.Production && !c.permitted([]string{"write_production_branch_vschema"}),
 			!b.Production && !c.permitted([]string{"write_branch_vschema"}):
 			return answer{}, errNotFound
+		case b.SafeMigrations:
+			return answer{}, errRoutingProtected
 		}
 		b.VSchema, b.UpdatedAt = text, c.e.nowLocked()
-		return ok(b.showVSchema(sch))
+		return ok(b.showVSchema(sch.Schema))
 	})
 }
 
@@ -67,7 +73,7 @@ func (b *branch) showVSchema(sch *schema.Schema) object {
 const noRules = "{\n  \"rules\": []\n}\n"
 
 func (b *branch) showRoutingRules() object {
-	raw := b.RoutingRules
+	raw := b.Rules
 	if raw == "" {
 		raw = noRules
 	}
@@ -106,8 +112,10 @@ func patchRoutingRules(c *call) (answer, error) {
 		case b.Production && !c.permitted([]string{"write_production_branch_vschema"}),
 			!b.Production && !c.permitted([]string{"write_branch_vschema"}):
 			return answer{}, errNotFound
+		case b.SafeMigrations:
+			return answer{}, errRoutingProtected
 		}
-		b.RoutingRules, b.UpdatedAt = text, c.e.nowLocked()
+		b.Rules, b.UpdatedAt = text, c.e.nowLocked()
 		return ok(b.showRoutingRules())
 	})
 }

@@ -61,6 +61,9 @@ func (e *Emulator) makeBranch(ctx context.Context, db *database, b *branch) erro
 	var before schemaID
 	if p := db.branchByID(parentID); p != nil {
 		before = p.Before
+		if !made {
+			b.routing = p.routing
+		}
 	}
 	var rows []string
 	if copies, table := db.copies(); copies {
@@ -83,13 +86,14 @@ func (e *Emulator) makeBranch(ctx context.Context, db *database, b *branch) erro
 		if err != nil {
 			return err
 		}
+		base := id // what its changes are counted from, also if it lags behind that
 		if stale {
-			if id, err = e.turnBack(ctx, db, b.ID, sch, before); err != nil {
+			if id, err = e.turnBack(ctx, db, b, sch, before); err != nil {
 				return err
 			}
 		}
 		e.mu.Lock()
-		b.Made, b.Base, b.Seen, b.Snapshot = true, id, id, id
+		b.Made, b.Base, b.Seen, b.Snapshot = true, base, id, id
 		err = e.commitLocked()
 		e.mu.Unlock()
 		if err != nil {
@@ -116,18 +120,19 @@ func (e *Emulator) makeBranch(ctx context.Context, db *database, b *branch) erro
 	}
 }
 
-// turnBack gives a fresh branch the schema that its parent had before its last
-// deployment: what a lagging snapshot looks like.
-func (e *Emulator) turnBack(ctx context.Context, db *database, branchID string, now *schema.Schema, before schemaID) (schemaID, error) {
+// turnBack gives a fresh branch what its parent had before its last deployment:
+// what a lagging snapshot looks like. A deploy request of it takes back that
+// deployment, as was seen on the platform.
+func (e *Emulator) turnBack(ctx context.Context, db *database, b *branch, now *structure, before schemaID) (schemaID, error) {
 	old, err := e.schemas.get(before)
 	if err != nil {
 		return "", err
 	}
-	changes, err := schema.Diff(now, old)
+	changes, err := schema.Diff(now.Schema, old.Schema)
 	if err != nil {
 		return "", err
 	}
-	conn, err := e.connect(ctx, branchID, db.Name)
+	conn, err := e.connect(ctx, b.ID, db.Name)
 	if err != nil {
 		return "", err
 	}
@@ -137,7 +142,10 @@ func (e *Emulator) turnBack(ctx context.Context, db *database, branchID string, 
 			return "", fmt.Errorf("%s: %w", c.SQL, err)
 		}
 	}
-	id, _, err := e.look(ctx, branchID, db.Name)
+	e.mu.Lock()
+	b.routing = old.Routing
+	e.mu.Unlock()
+	id, _, err := e.look(ctx, b.ID, db.Name)
 	return id, err
 }
 

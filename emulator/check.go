@@ -22,6 +22,7 @@ type findings struct {
 	altered              int  // the target's, when they were begun
 	gone                 bool // the branch is no more
 	operations           []*operation
+	routing              bool
 	lint                 []lintError
 	checkErrors          string
 	instant              bool
@@ -32,7 +33,7 @@ func (f *findings) outcome() (planetscale.Trigger, planetscale.State) {
 	switch {
 	case len(f.lint) > 0 || f.checkErrors != "":
 		return planetscale.TriggerCheckFailed, planetscale.StateError
-	case len(f.operations) == 0:
+	case len(f.operations) == 0 && !f.routing:
 		return planetscale.TriggerDiffEmpty, planetscale.StateNoChanges
 	}
 	return planetscale.TriggerDiffFound, planetscale.StateReady
@@ -90,11 +91,17 @@ func (e *Emulator) compare(ctx context.Context, db *database, dr *deployRequest)
 		f.checkErrors = "the schema of the branch is empty"
 		return f, nil
 	}
-	want, conflicts := merge(base, ours, theirs)
-	if f.lint = append(conflicts, lintErrors(schema.Lint(ours, opts))...); len(f.lint) > 0 {
+	tables, conflicts := merge(base.Schema, ours.Schema, theirs.Schema)
+	routed, more := mergeRouting(base.Routing, ours.Routing, theirs.Routing)
+	if f.lint = slices.Concat(conflicts, more, lint(db.Name, ours, opts)); len(f.lint) > 0 {
 		return f, nil
 	}
-	changes, err := schema.Diff(theirs, want)
+	want := &structure{tables, routed}
+	if f.lint = lintRouting(db.Name, want); len(f.lint) > 0 {
+		return f, nil
+	}
+	f.routing = !sameRouting(routed, theirs.Routing)
+	changes, err := schema.Diff(theirs.Schema, tables)
 	if err != nil {
 		f.checkErrors = err.Error()
 		return f, nil
@@ -103,7 +110,7 @@ func (e *Emulator) compare(ctx context.Context, db *database, dr *deployRequest)
 		return nil, err
 	}
 	altered := map[string]bool{}
-	f.instant = schema.Instant(changes)
+	f.instant = schema.Instant(changes) && !f.routing
 	for _, c := range changes {
 		altered[c.Table] = true
 	}
@@ -155,7 +162,7 @@ func (e *Emulator) checkedLocked(db *database, dr *deployRequest, f *findings) {
 // take is for what the checks found to stand in the deployment.
 func (d *deployment) take(f *findings) {
 	d.CountedFrom, d.BranchSchema, d.TargetSchema, d.WantSchema = f.base, f.branch, f.target, f.want
-	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = f.operations, f.lint, f.checkErrors, f.instant
+	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible, d.Routing = f.operations, f.lint, f.checkErrors, f.instant, f.routing
 }
 
 func (f *findings) summary() string {
@@ -168,6 +175,9 @@ func (f *findings) summary() string {
 	}
 	for _, op := range f.operations {
 		parts = append(parts, op.Change.Verb+" "+op.Change.Table)
+	}
+	if f.routing {
+		parts = append(parts, "VSchema")
 	}
 	if len(parts) == 0 {
 		return "the branches do not differ"

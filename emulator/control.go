@@ -63,6 +63,7 @@ type knobsText struct {
 	Deploy       duration `json:"deploy"`
 	CopyPerRow   duration `json:"copy_per_row"`
 	Cutover      duration `json:"cutover"`
+	VSchema      duration `json:"vschema"`
 	RevertWindow duration `json:"revert_window"`
 	Gate         duration `json:"gate"`
 	Revert       duration `json:"revert"`
@@ -182,12 +183,12 @@ func (c *call) readText(into any) error {
 
 func knobsOf(k Knobs) knobsText {
 	return knobsText{duration(k.BranchReady), duration(k.Diff), duration(k.Queue), duration(k.Submit), duration(k.Deploy), duration(k.CopyPerRow),
-		duration(k.Cutover), duration(k.RevertWindow), duration(k.Gate), duration(k.Revert), duration(k.Cancel)}
+		duration(k.Cutover), duration(k.VSchema), duration(k.RevertWindow), duration(k.Gate), duration(k.Revert), duration(k.Cancel)}
 }
 
 func (k knobsText) knobs() Knobs {
 	return Knobs{time.Duration(k.BranchReady), time.Duration(k.Diff), time.Duration(k.Queue), time.Duration(k.Submit), time.Duration(k.Deploy), time.Duration(k.CopyPerRow),
-		time.Duration(k.Cutover), time.Duration(k.RevertWindow), time.Duration(k.Gate), time.Duration(k.Revert), time.Duration(k.Cancel)}
+		time.Duration(k.Cutover), time.Duration(k.VSchema), time.Duration(k.RevertWindow), time.Duration(k.Gate), time.Duration(k.Revert), time.Duration(k.Cancel)}
 }
 
 // stateLocked is the world without its secrets.

@@ -133,7 +133,7 @@ func (e *Emulator) resetLocked(db *database, dr *deployRequest, dismiss bool, wh
 		why += ", approval dismissed"
 	}
 	d.QueuedAt, d.Actor, d.Parallel = nil, nil, false
-	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible = nil, nil, "", false
+	d.Operations, d.Lint, d.CheckErrors, d.InstantEligible, d.Routing = nil, nil, "", false, false
 	e.moveLocked(db, dr, planetscale.TriggerBranchChanged, planetscale.StatePending, why)
 }
 

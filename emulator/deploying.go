@@ -116,6 +116,10 @@ func (e *Emulator) nextLocked(db *database, dr *deployRequest) (act func(context
 			return nil, d.Blocked.Next
 		}
 		return after(k.Cutover, func(ctx context.Context) error { return e.cutOver(ctx, db, dr) })
+	case planetscale.StateInProgressVSchema:
+		return after(k.VSchema, func(context.Context) error { return e.route(db, dr, d.WantSchema) })
+	case planetscale.StateInProgressRevertVSchema:
+		return after(k.VSchema, func(context.Context) error { return e.route(db, dr, d.TargetSchema) })
 	case planetscale.StateInProgressCancel:
 		end := planetscale.StateCompleteCancel
 		if e.world.Unknowns.CancelEndsCancelled {

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/pmig/pmig/schema"
 )
 
 // Emulator is a PlanetScale on one machine. It serves the API over HTTP.
@@ -57,7 +55,7 @@ func New(ctx context.Context, o Options) (*Emulator, error) {
 		works:   map[string]*work{},
 		world:   world{FormatVersion: stateFormat},
 	}
-	e.schemas.byID, e.schemas.looks = map[schemaID]*schema.Schema{}, map[string]lookResult{}
+	e.schemas.byID, e.schemas.looks = map[schemaID]*structure{}, map[string]lookResult{}
 	if o.Data != "" {
 		s, err := openStore(o.Data)
 		if err != nil {

@@ -116,18 +116,28 @@ func (e *Emulator) cutOver(ctx context.Context, db *database, dr *deployRequest)
 	case failed != nil:
 		return e.failLocked(db, dr, failed.op, failed.err)
 	}
-	now := e.stamp()
-	d.Blocked = nil
-	d.CutoverAt, d.FinishedAt, dr.DeployedAt = now, now, now
+	d.Blocked, d.CutoverAt = nil, e.stamp()
+	if d.Routing {
+		e.moveLocked(db, dr, planetscale.TriggerVSchema, planetscale.StateInProgressVSchema, "")
+		return e.commitLocked()
+	}
+	e.liveLocked(db, dr)
+	return e.commitLocked()
+}
+
+// liveLocked is for a deployment all of which is on the target: it is over, or
+// may still be reverted.
+func (e *Emulator) liveLocked(db *database, dr *deployRequest) {
+	d, now := &dr.Deployment, e.stamp()
+	d.FinishedAt, dr.DeployedAt = now, now
 	if d.Revert == nil {
 		e.moveLocked(db, dr, planetscale.TriggerFinished, planetscale.StateComplete, "live")
 		e.completeLocked(db, dr)
-		return e.commitLocked()
+		return
 	}
 	ends := now.Add(e.world.Knobs.RevertWindow)
 	d.Revert.EndsAt = &ends
 	e.moveLocked(db, dr, planetscale.TriggerSwapped, planetscale.StateCompletePendingRevert, "live, may be reverted until "+ends.Format(time.TimeOnly))
-	return e.commitLocked()
 }
 
 // deployInstantly runs a deployment of instant changes: no copy, no gate, no
@@ -271,7 +281,7 @@ func (e *Emulator) missing(ctx context.Context, db *database, dr *deployRequest,
 	if err != nil {
 		return nil, err
 	}
-	changes, err := schema.Diff(now, dr.Deployment.mine(now, wanted))
+	changes, err := schema.Diff(now.Schema, dr.Deployment.mine(now.Schema, wanted.Schema))
 	if err != nil {
 		return nil, err
 	}
@@ -302,5 +312,5 @@ func (e *Emulator) inverse(ctx context.Context, db *database, dr *deployRequest)
 	if err != nil {
 		return nil, err
 	}
-	return schema.Diff(now, dr.Deployment.mine(now, old))
+	return schema.Diff(now.Schema, dr.Deployment.mine(now.Schema, old.Schema))
 }

@@ -77,7 +77,7 @@ const (
 	// deployment.
 	FaultDeploying FaultKind = "deploying"
 	// FaultStaleBase gives a new branch the schema that its parent had before
-	// its last deployment.
+	// its last deployment, which its deploy request would then take back.
 	FaultStaleBase FaultKind = "stale-base"
 	// FaultStaleSchema makes a branch's schema endpoint show the schema that
 	// the branch was made with.
@@ -94,10 +94,13 @@ const (
 	FaultDeployError FaultKind = "deploy-error"
 	// FaultRevertError makes a revert fail.
 	FaultRevertError FaultKind = "revert-error"
+	// FaultVSchemaError makes the VSchema part of a deployment or of a revert
+	// fail, after its tables.
+	FaultVSchemaError FaultKind = "vschema-error"
 )
 
 var faultKinds = []FaultKind{FaultAnswer, FaultAnswerAfter, FaultDelay, FaultDropBefore, FaultDropAfter, FaultCut, FaultSlow, FaultHistoryDelay, FaultNoDeployment,
-	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultStaleDiff, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError}
+	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultStaleDiff, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError, FaultVSchemaError}
 
 // Unknowns are the questions about the platform that nobody outside it can
 // answer. The zero value is the emulator's guess; each switch turns one around.

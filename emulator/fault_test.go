@@ -134,7 +134,7 @@ func TestPlatformFaults(t *testing.T) {
 		}
 		s.sql("stale", "ALTER TABLE users ADD COLUMN more int")
 		dr := s.await(s.open("stale"), planetscale.StateReady)
-		if ops := dr.Deployment.Operations; len(ops) != 1 || ops[0].TableName != "users" {
+		if ops := dr.Deployment.Operations; len(ops) != 1 || !strings.Contains(ops[0].DDLStatement, "DROP COLUMN `nick`") || !ops[0].CanDropData {
 			t.Errorf("operations: %+v", ops)
 		}
 		s.branch("fresh")

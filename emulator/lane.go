@@ -68,9 +68,10 @@ func (db *database) mayEnter(dr *deployRequest, parallel bool) error {
 	return nil
 }
 
-// shares says whether two deployments change the same table.
+// shares says whether two deployments change the same table, or both change
+// what is beside the tables.
 func (d *deployment) shares(other *deployment) bool {
-	return slices.ContainsFunc(d.Operations, func(op *operation) bool { return slices.Contains(other.tables(), op.Change.Table) })
+	return d.Routing && other.Routing || slices.ContainsFunc(d.Operations, func(op *operation) bool { return slices.Contains(other.tables(), op.Change.Table) })
 }
 
 func (d *deployment) tables() []string {

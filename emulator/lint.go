@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/pmig/pmig/schema"
@@ -11,6 +12,10 @@ import (
 type lintError struct {
 	schema.Finding
 	Conflict *conflict `json:"conflict,omitempty"`
+	// Subject is what it is about; "" is a table.
+	Subject  string `json:"subject,omitempty"`
+	JSONPath string `json:"json_path,omitempty"`
+	Vindex   string `json:"vindex,omitempty"`
 }
 
 // conflict is what both sides have changed of one table.
@@ -22,13 +27,14 @@ type conflict struct {
 	Partitions  bool     `json:"partitions,omitempty"`
 }
 
-// lintErrors is what the lint of a schema found, as a deployment has it.
-func lintErrors(findings []schema.Finding) []lintError {
+// lint finds what a deploy request of a structure, or its promotion, would be
+// refused for.
+func lint(keyspace string, s *structure, opts schema.LintOptions) []lintError {
 	var all []lintError
-	for _, f := range findings {
+	for _, f := range schema.Lint(s.Schema, opts) {
 		all = append(all, lintError{Finding: f})
 	}
-	return all
+	return append(all, lintRouting(keyspace, s)...)
 }
 
 // aboutView says whether a kind of lint error is about a view.
@@ -39,17 +45,17 @@ func aboutView(code string) bool {
 // lintDocs is where the platform explains its kinds of lint errors.
 const lintDocs = "https://planetscale.com/docs/vitess/schema-changes/schema-lint-errors"
 
-func showLint(keyspace string, f schema.Finding) object {
-	return object{"type": "DeploymentLintError", "lint_error": f.Code, "subject_type": "table", "keyspace_name": keyspace, "table_name": f.Table,
+func showLint(keyspace string, f lintError) object {
+	return object{"type": "DeploymentLintError", "lint_error": f.Code, "subject_type": cmp.Or(f.Subject, "table"), "keyspace_name": keyspace, "table_name": f.Table,
 		"error_description": f.Message, "docs_url": lintDocs, "column_name": f.Column, "foreign_key_column_names": orEmpty(f.ForeignKey),
-		"auto_increment_column_names": []string{}, "charset_name": f.Charset, "engine_name": f.Engine, "vindex_name": "", "json_path": "",
+		"auto_increment_column_names": []string{}, "charset_name": f.Charset, "engine_name": f.Engine, "vindex_name": f.Vindex, "json_path": f.JSONPath,
 		"check_constraint_name": "", "enum_value": f.EnumValue, "partitioning_type": f.Partitioning, "partition_name": ""}
 }
 
 // showLintError is a lint error inside a deployment, which has more members
 // than that of a branch.
 func showLintError(keyspace string, l lintError) object {
-	o := showLint(keyspace, l.Finding)
+	o := showLint(keyspace, l)
 	o["statement"], o["view_name"] = "", nil
 	if aboutView(l.Code) {
 		o["view_name"] = l.Table

@@ -39,9 +39,9 @@ func merge(base, ours, theirs *schema.Schema) (*schema.Schema, []lintError) {
 			b, inBase := base.Table(name)
 			both, err := both(b, o, t, inBase && inOurs && inTheirs)
 			if err != nil {
-				conflicts = append(conflicts, lintError{schema.Finding{Code: conflictCode, Table: name,
+				conflicts = append(conflicts, lintError{Finding: schema.Finding{Code: conflictCode, Table: name,
 					Message: fmt.Sprintf("Table %q was changed on the branch and on its target: %v", name, err)},
-					conflicting(b, o, t, verb(inBase, inOurs))})
+					Conflict: conflicting(b, o, t, verb(inBase, inOurs))})
 				continue
 			}
 			want.Tables = append(want.Tables, both)

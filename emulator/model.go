@@ -84,8 +84,7 @@ type branch struct {
 	Passwords         []*password `json:"passwords"`
 	Stale             bool        `json:"stale"` // made from its parent's schema of before the last deployment
 
-	VSchema      string `json:"vschema,omitempty"`       // as it was set; "": never
-	RoutingRules string `json:"routing_rules,omitempty"` // likewise
+	routing
 
 	ParentID string `json:"parent_id"`
 
@@ -178,11 +177,12 @@ type deployment struct {
 
 	// What the checks read, and what they found.
 	BranchSchema schemaID     `json:"branch_schema"`
-	TargetSchema schemaID     `json:"target_schema"` // before the deployment
-	WantSchema   schemaID     `json:"want_schema"`   // after it
-	CountedFrom  schemaID     `json:"counted_from"`  // what the branch's changes were counted from
-	BaseSchema   schemaID     `json:"base_schema"`   // the same, of the deployment
-	Executing    bool         `json:"executing"`     // statements have been sent to the target
+	TargetSchema schemaID     `json:"target_schema"`     // before the deployment
+	WantSchema   schemaID     `json:"want_schema"`       // after it
+	CountedFrom  schemaID     `json:"counted_from"`      // what the branch's changes were counted from
+	BaseSchema   schemaID     `json:"base_schema"`       // the same, of the deployment
+	Routing      bool         `json:"routing,omitempty"` // it changes the VSchema or the routing rules
+	Executing    bool         `json:"executing"`         // statements have been sent to the target
 	Operations   []*operation `json:"operations,omitempty"`
 	Lint         []lintError  `json:"lint,omitempty"`
 	CheckErrors  string       `json:"check_errors,omitempty"`

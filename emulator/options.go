@@ -76,6 +76,8 @@ type Knobs struct {
 	// Cutover passes in pending_cutover when auto_cutover is on, and in
 	// in_progress_cutover.
 	Cutover time.Duration `json:"cutover"`
+	// VSchema passes in in_progress_vschema and in in_progress_revert_vschema.
+	VSchema time.Duration `json:"vschema"`
 	// RevertWindow is how long a deployed request stays in
 	// complete_pending_revert. Zero: there is no window, and it is complete
 	// at once.

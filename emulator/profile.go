@@ -26,6 +26,7 @@ func ProfileKnobs(name string) (Knobs, error) {
 			Deploy:       1600 * time.Millisecond,
 			CopyPerRow:   12 * time.Microsecond, // rows of a hundred bytes
 			Cutover:      2700 * time.Millisecond,
+			VSchema:      time.Second,
 			RevertWindow: 30 * time.Minute,
 			Revert:       7 * time.Second,
 			Cancel:       2 * time.Second,

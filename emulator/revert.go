@@ -109,14 +109,14 @@ func (e *Emulator) revert(ctx context.Context, db *database, dr *deployRequest) 
 			return err
 		}
 	}
-	d.Revert.FinishedAt = e.stamp()
-	if failed != nil {
-		e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
-		return e.commitLocked()
+	switch {
+	case failed != nil:
+		e.revertFailedLocked(db, dr, failed)
+	case d.Routing:
+		e.moveLocked(db, dr, planetscale.TriggerVSchema, planetscale.StateInProgressRevertVSchema, "")
+	default:
+		e.revertedLocked(db, dr)
 	}
-	d.KeptOwed = d.kept()
-	e.moveLocked(db, dr, planetscale.TriggerReverted, planetscale.StateCompleteRevert, "")
-	e.finishLocked(db, dr)
 	return e.commitLocked()
 }
 
@@ -176,6 +176,19 @@ func (e *Emulator) takeBack(ctx context.Context, db *database, dr *deployRequest
 	}
 	after, _, err = e.look(ctx, into, db.Name)
 	return after, failed, err
+}
+
+// revertedLocked ends a revert all of which is done.
+func (e *Emulator) revertedLocked(db *database, dr *deployRequest) {
+	d := &dr.Deployment
+	d.Revert.FinishedAt, d.KeptOwed = e.stamp(), d.kept()
+	e.moveLocked(db, dr, planetscale.TriggerReverted, planetscale.StateCompleteRevert, "")
+	e.finishLocked(db, dr)
+}
+
+func (e *Emulator) revertFailedLocked(db *database, dr *deployRequest, failed error) {
+	dr.Deployment.Revert.FinishedAt = e.stamp()
+	e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
 }
 
 // bringBack fills what a revert has made again with the rows kept of it: a

@@ -12,10 +12,10 @@ import (
 	"github.com/pmig/pmig/schema"
 )
 
-// schemas remembers every schema seen, each once, by its digest.
+// schemas remembers every structure seen, each once, by its digest.
 type schemas struct {
 	mu    sync.Mutex
-	byID  map[schemaID]*schema.Schema
+	byID  map[schemaID]*structure
 	store *store                // nil: memory only
 	looks map[string]lookResult // the last at each branch, if its engine tells when that is worth nothing any more
 }
@@ -24,7 +24,7 @@ type schemas struct {
 type lookResult struct {
 	state  uint64
 	id     schemaID
-	schema *schema.Schema
+	schema *structure
 }
 
 // stateTeller is an engine that knows without a look whether a branch may have
@@ -34,17 +34,17 @@ type stateTeller interface {
 }
 
 // looked is what was seen of a branch, if it is in the same state still.
-func (s *schemas) looked(branchID string, state uint64) (seen lookResult, valid bool) {
+func (s *schemas) looked(branchID string, state uint64, as routing) (seen lookResult, valid bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen = s.looks[branchID]
-	return seen, seen.schema != nil && seen.state == state
+	return seen, seen.schema != nil && seen.state == state && seen.schema.Routing == as
 }
 
 func (s *schemas) remember(branchID string, seen lookResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if same := s.byID[seen.id]; same != nil && slices.Equal(same.Tables, seen.schema.Tables) {
+	if same := s.byID[seen.id]; same != nil && same.Routing == seen.schema.Routing && slices.Equal(same.Tables, seen.schema.Tables) {
 		seen.schema = same // hundreds of branches may have it
 	}
 	s.looks[branchID] = seen
@@ -56,8 +56,8 @@ func (s *schemas) forget(branchID string) {
 	delete(s.looks, branchID)
 }
 
-func (s *schemas) put(sch *schema.Schema) (schemaID, error) {
-	id := schemaID(sch.Digest())
+func (s *schemas) put(sch *structure) (schemaID, error) {
+	id := sch.id()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.byID[id]; ok {
@@ -72,7 +72,7 @@ func (s *schemas) put(sch *schema.Schema) (schemaID, error) {
 	return id, nil
 }
 
-func (s *schemas) get(id schemaID) (*schema.Schema, error) {
+func (s *schemas) get(id schemaID) (*structure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sch, ok := s.byID[id]; ok {
@@ -113,7 +113,7 @@ func (e *Emulator) connect(ctx context.Context, branchID, database string, chang
 	return db, nil
 }
 
-// branchSchema is the schema that a request's branch has now; none if it is gone.
+// branchSchema is the structure that a request's branch has now; none if it is gone.
 func (e *Emulator) branchSchema(ctx context.Context, db *database, dr *deployRequest) (schemaID, error) {
 	e.mu.Lock()
 	b := db.branchByID(dr.BranchID)
@@ -125,13 +125,16 @@ func (e *Emulator) branchSchema(ctx context.Context, db *database, dr *deployReq
 	return id, err
 }
 
-// look reads the schema that a branch has now. The lock must not be held.
-func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaID, *schema.Schema, error) {
+// look reads the structure that a branch has now. The lock must not be held.
+func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaID, *structure, error) {
+	e.mu.Lock()
+	as := e.routingLocked(branchID)
+	e.mu.Unlock()
 	var state uint64
 	teller, tells := e.engine.(stateTeller)
 	if tells {
 		if state, tells = teller.State(branchID); tells {
-			if seen, valid := e.schemas.looked(branchID, state); valid {
+			if seen, valid := e.schemas.looked(branchID, state, as); valid {
 				return seen.id, seen.schema, nil
 			}
 		}
@@ -145,16 +148,30 @@ func (e *Emulator) look(ctx context.Context, branchID, database string) (schemaI
 	if err != nil {
 		return "", nil, fmt.Errorf("read the schema of branch %s: %w", branchID, err)
 	}
-	id, err := e.schemas.put(sch)
+	now := &structure{Schema: sch, Routing: as}
+	id, err := e.schemas.put(now)
 	if err == nil && tells {
-		e.schemas.remember(branchID, lookResult{state, id, sch})
+		e.schemas.remember(branchID, lookResult{state, id, now})
 	}
-	return id, sch, err
+	return id, now, err
+}
+
+// routingLocked is what a branch has beside its tables. A branch that is not
+// yet known has nothing.
+func (e *Emulator) routingLocked(branchID string) routing {
+	for _, o := range e.world.Organizations {
+		for _, db := range o.Databases {
+			if b := db.branchByID(branchID); b != nil {
+				return b.routing
+			}
+		}
+	}
+	return routing{}
 }
 
 // picture is the schema of a branch as the checks of its deploy requests have
 // it, which a fault can keep old. The lock must not be held.
-func (e *Emulator) picture(ctx context.Context, db *database, b *branch) (schemaID, *schema.Schema, error) {
+func (e *Emulator) picture(ctx context.Context, db *database, b *branch) (schemaID, *structure, error) {
 	e.mu.Lock()
 	stale, base := e.hasFaultLocked(FaultStaleDiff, db.path()+"/branches/"+b.Name), b.Base
 	e.mu.Unlock()

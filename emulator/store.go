@@ -93,14 +93,14 @@ func (s *store) save(w *world) error {
 	return replaceFile(filepath.Join(s.dir, "state.json"), b)
 }
 
-// schemaID names a schema by its digest. The empty id is no schema at all.
+// schemaID names a structure by its digest. The empty id is no schema at all.
 type schemaID string
 
 func (s *store) schemaPath(id schemaID) string {
 	return filepath.Join(s.dir, "schemas", strings.TrimPrefix(string(id), "sha256:")+".json")
 }
 
-func (s *store) saveSchema(id schemaID, sch *schema.Schema) error {
+func (s *store) saveSchema(id schemaID, sch *structure) error {
 	b, err := json.Marshal(sch)
 	if err != nil {
 		return err
@@ -108,12 +108,12 @@ func (s *store) saveSchema(id schemaID, sch *schema.Schema) error {
 	return replaceFile(s.schemaPath(id), b)
 }
 
-func (s *store) loadSchema(id schemaID) (*schema.Schema, error) {
+func (s *store) loadSchema(id schemaID) (*structure, error) {
 	b, err := os.ReadFile(s.schemaPath(id))
 	if err != nil {
 		return nil, err
 	}
-	var sch schema.Schema
+	sch := structure{Schema: &schema.Schema{}}
 	if err := json.Unmarshal(b, &sch); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", s.schemaPath(id), err)
 	}

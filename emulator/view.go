@@ -116,12 +116,13 @@ func showSchema(s *schema.Schema) dataOnly {
 	return dataOnly{data}
 }
 
-func showDiff(changes []schema.Change) dataOnly {
+// showDiff shows changes of tables, and what differs between two routings.
+func showDiff(changes []schema.Change, from, to routing) dataOnly {
 	data := []any{}
 	for _, ch := range changes {
 		data = append(data, object{"name": ch.Table, "raw": ch.SQL, "html": highlight(ch.SQL)})
 	}
-	return dataOnly{data}
+	return dataOnly{append(data, showRoutingDiff(from, to)...)}
 }
 
 // highlight is the HTML that the platform gives beside SQL.

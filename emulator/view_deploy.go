@@ -124,7 +124,7 @@ func pauseReason(paused bool) any {
 
 // deployable stays true while deploying and after, as on the platform.
 func (d *deployment) deployable() bool {
-	return d.State != planetscale.StatePending && len(d.Operations) > 0 && len(d.Lint) == 0 && d.CheckErrors == ""
+	return d.State != planetscale.StatePending && (len(d.Operations) > 0 || d.Routing) && len(d.Lint) == 0 && d.CheckErrors == ""
 }
 
 func (c *call) showPreceding(dr *deployRequest) object {
