@@ -223,7 +223,7 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 // completeLocked is what the end of a successful deployment brings with it.
 func (e *Emulator) completeLocked(db *database, dr *deployRequest) {
 	d := &dr.Deployment
-	if copies, _ := db.copies(); copies {
+	if copies, _ := db.copies(); copies && !(d.Instant && e.world.Unknowns.InstantCopiesNoHistory) {
 		d.CopyOwed = true
 		if f := e.takeFaultLocked(FaultHistoryDelay, dr.subject()); f != nil {
 			later := e.nowLocked().Add(f.Delay)

@@ -227,8 +227,26 @@ func readTables(ctx context.Context, c *sql.Conn) ([]tableText, error) {
 	return kept, nil
 }
 
+// querier is a connection, or a pool of them.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// generated finds the generated columns in the text of SHOW CREATE TABLE: SHOW COLUMNS of the memory engine does not tell. Between a
+// column's name and the words only its type stands, in which texts are quoted.
+var generated = regexp.MustCompile("(?m)^  `((?:[^`\n]|``)+)` (?:[^'\n]|'(?:[^'\\\\]|''|\\\\.)*')*? GENERATED ALWAYS AS \\(")
+
+// generatedColumns are the names, lower case, of the columns that SHOW CREATE TABLE shows as generated.
+func generatedColumns(create string) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range generated.FindAllStringSubmatch(create, -1) {
+		names[strings.ToLower(strings.ReplaceAll(m[1], "``", "`"))] = true
+	}
+	return names
+}
+
 // showCreate is the second column of SHOW CREATE TABLE, which answers for views too, with two columns more.
-func showCreate(ctx context.Context, c *sql.Conn, name string) (string, error) {
+func showCreate(ctx context.Context, c querier, name string) (string, error) {
 	rows, err := c.QueryContext(ctx, "SHOW CREATE TABLE "+quoteName(name))
 	if err != nil {
 		return "", err
@@ -319,22 +337,16 @@ func copyRows(ctx context.Context, read, write *sql.Conn, table string) error {
 }
 
 // plainColumns are the quoted names of a table's columns that are not generated.
-func plainColumns(ctx context.Context, c *sql.Conn, table string) ([]string, error) {
-	rows, err := c.QueryContext(ctx, "SHOW COLUMNS FROM "+quoteName(table))
+func plainColumns(ctx context.Context, c querier, table string) ([]string, error) {
+	all, err := columns(ctx, c, table)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var columns []string
-	for rows.Next() {
-		var name, kind, null, key, extra string
-		var def sql.NullString
-		if err := rows.Scan(&name, &kind, &null, &key, &def, &extra); err != nil {
-			return nil, err
-		}
-		if upper := strings.ToUpper(extra); !strings.Contains(upper, "STORED GENERATED") && !strings.Contains(upper, "VIRTUAL GENERATED") {
-			columns = append(columns, quoteName(name))
+	var plain []string
+	for _, column := range all {
+		if !column.generated {
+			plain = append(plain, quoteName(column.name))
 		}
 	}
-	return columns, rows.Err()
+	return plain, nil
 }

@@ -72,6 +72,7 @@ func (b *memoryBranch) dump(ctx context.Context, withRows func(table string) boo
 		return nil, err
 	}
 	var statements, rows []string
+	computed := map[string]map[string]bool{}
 	for _, table := range append(tables, views...) {
 		var create string
 		err := b.query(c, "SHOW CREATE TABLE "+quoteName(table), func(_ gms.Schema, r gms.Row) error {
@@ -84,13 +85,13 @@ func (b *memoryBranch) dump(ctx context.Context, withRows func(table string) boo
 		if !counters {
 			create = counter.ReplaceAllString(create, "$1")
 		}
-		statements = append(statements, oneLineStrings(create))
+		statements, computed[table] = append(statements, oneLineStrings(create)), generatedColumns(create)
 	}
 	for _, table := range tables {
 		if !withRows(table) {
 			continue
 		}
-		inserts, err := b.dumpRows(c, table)
+		inserts, err := b.dumpRows(c, table, computed[table])
 		if err != nil {
 			return nil, fmt.Errorf("rows of %s: %w", table, err)
 		}
@@ -104,11 +105,11 @@ func (b *memoryBranch) dump(ctx context.Context, withRows func(table string) boo
 // dumpBatch is how many bytes of values one INSERT of a dump holds, about.
 const dumpBatch = 64 << 10
 
-func (b *memoryBranch) dumpRows(c *gms.Context, table string) ([]string, error) {
+func (b *memoryBranch) dumpRows(c *gms.Context, table string, computed map[string]bool) ([]string, error) {
 	var columns []string
 	err := b.query(c, "SHOW COLUMNS FROM "+quoteName(table), func(s gms.Schema, r gms.Row) error {
-		if !strings.Contains(strings.ToUpper(fmt.Sprint(r[len(r)-1])), "GENERATED") || strings.Contains(fmt.Sprint(r[len(r)-1]), "DEFAULT_GENERATED") {
-			columns = append(columns, quoteName(fmt.Sprint(r[0])))
+		if name := fmt.Sprint(r[0]); !computed[strings.ToLower(name)] {
+			columns = append(columns, quoteName(name))
 		}
 		return nil
 	})

@@ -131,7 +131,7 @@ func number(err error) uint16 {
 // shopSchema has what is hard to carry over: enum and string defaults, comments with quotes and line breaks, a table that comes
 // before the one it references, generated columns, a view on a view.
 var shopSchema = []string{
-	"CREATE TABLE a_orders (id bigint unsigned NOT NULL AUTO_INCREMENT, customer_id int NOT NULL, state enum('new','it''s paid','x,y') NOT NULL DEFAULT 'it''s paid', note varchar(50) DEFAULT 'a;\\nb', total decimal(10,2) NOT NULL DEFAULT '0.00', PRIMARY KEY (id), KEY by_customer (customer_id))",
+	"CREATE TABLE a_orders (id bigint unsigned NOT NULL AUTO_INCREMENT, customer_id int NOT NULL, state enum('new','it''s paid','x,y') NOT NULL DEFAULT 'it''s paid', note varchar(50) DEFAULT 'a;\\nb', total decimal(10,2) NOT NULL DEFAULT '0.00' COMMENT 'not GENERATED ALWAYS AS (', twice decimal(11,2) AS (total * 2) STORED, PRIMARY KEY (id), KEY by_customer (customer_id))",
 	"CREATE TABLE customers (id int NOT NULL AUTO_INCREMENT, email varchar(190) COLLATE utf8mb4_general_ci NOT NULL, born date DEFAULT NULL, seen timestamp NULL DEFAULT NULL, avatar varbinary(64) DEFAULT NULL, score double DEFAULT NULL, PRIMARY KEY (id), UNIQUE KEY email (email)) COMMENT='it''s ours;\\nall of it'",
 	"CREATE TABLE migrations (id int unsigned NOT NULL AUTO_INCREMENT, name varchar(255) DEFAULT NULL, batch int DEFAULT NULL, migration_time timestamp NULL DEFAULT NULL, PRIMARY KEY (id))",
 	"CREATE VIEW z_paid AS SELECT id, total FROM a_orders WHERE state = 'it''s paid'",

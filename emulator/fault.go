@@ -122,6 +122,12 @@ type Unknowns struct {
 	// OneRequestPerBranch refuses a second open request of a branch. Guess: it
 	// is taken.
 	OneRequestPerBranch bool `json:"one_request_per_branch"`
+	// HistoryReplaces lets the copied rows of a migration history replace the
+	// target's rows of the same key. Guess: those stay as they are.
+	HistoryReplaces bool `json:"history_replaces"`
+	// InstantCopiesNoHistory lets an instant deployment copy no rows of the
+	// migration history. Guess: it copies them at once.
+	InstantCopiesNoHistory bool `json:"instant_copies_no_history"`
 	// CancelEndsCancelled lets a cancelled deployment end in "cancelled".
 	// Guess: in "complete_cancel".
 	CancelEndsCancelled bool `json:"cancel_ends_cancelled"`

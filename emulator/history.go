@@ -21,16 +21,21 @@ func (db *database) copies() (bool, string) {
 
 // copyHistory brings the rows of the history table that only the branch has to
 // the target, once a deployment is complete and can no longer be reverted. How
-// the platform merges is not known; this inserts what is missing.
+// the platform merges is not known; this inserts what is missing, and with
+// Unknowns.HistoryReplaces puts the branch's rows over the target's.
 func (e *Emulator) copyHistory(ctx context.Context, db *database, dr *deployRequest) error {
 	e.mu.Lock()
 	_, table := db.copies()
 	from, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
+	verb := "INSERT IGNORE"
+	if e.world.Unknowns.HistoryReplaces {
+		verb = "REPLACE"
+	}
 	e.mu.Unlock()
 	n := 0
 	if from != nil && into != nil && table != "" {
 		var err error
-		if n, err = e.insertMissing(ctx, db, from.ID, into.ID, table); err != nil {
+		if n, err = e.copyRows(ctx, db, from.ID, into.ID, table, verb); err != nil {
 			return fmt.Errorf("copy the rows of %s: %w", table, err)
 		}
 	}
@@ -44,7 +49,9 @@ func (e *Emulator) copyHistory(ctx context.Context, db *database, dr *deployRequ
 	return e.commitLocked()
 }
 
-func (e *Emulator) insertMissing(ctx context.Context, db *database, from, into, table string) (int, error) {
+// copyRows writes a table's rows into the same table of another branch and says
+// how many were written. A table that one of them lacks has none.
+func (e *Emulator) copyRows(ctx context.Context, db *database, from, into, table, verb string) (int, error) {
 	src, err := e.connect(ctx, from, db.Name)
 	if err != nil {
 		return 0, err
@@ -62,20 +69,17 @@ func (e *Emulator) insertMissing(ctx context.Context, db *database, from, into, 
 			return 0, nil
 		}
 	}
-	rows, err := src.QueryContext(ctx, "SELECT * FROM "+quote(table))
+	names, err := plainColumns(ctx, src, table)
+	if err != nil {
+		return 0, err
+	}
+	list := strings.Join(names, ", ")
+	rows, err := src.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s", list, quote(table)))
 	if err != nil {
 		return 0, err
 	}
 	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		return 0, err
-	}
-	list := make([]string, len(names))
-	for i, n := range names {
-		list[i] = quote(n)
-	}
-	insert := fmt.Sprintf("INSERT IGNORE INTO %s (%s) VALUES (%s)", quote(table), strings.Join(list, ", "),
+	insert := fmt.Sprintf("%s INTO %s (%s) VALUES (%s)", verb, quote(table), list,
 		strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", "))
 	total := 0
 	for rows.Next() {

@@ -70,7 +70,12 @@ type column struct {
 	generated bool
 }
 
-func columns(ctx context.Context, conn *sql.DB, table string) ([]column, error) {
+func columns(ctx context.Context, conn querier, table string) ([]column, error) {
+	create, err := showCreate(ctx, conn, table)
+	if err != nil {
+		return nil, err
+	}
+	is := generatedColumns(create)
 	rows, err := conn.QueryContext(ctx, "SHOW COLUMNS FROM "+quote(table))
 	if err != nil {
 		return nil, err
@@ -83,8 +88,7 @@ func columns(ctx context.Context, conn *sql.DB, table string) ([]column, error) 
 		if err := rows.Scan(&name, &typ, &null, &key, &def, &extra); err != nil {
 			return nil, err
 		}
-		extra = strings.ToUpper(extra)
-		cols = append(cols, column{name, strings.Contains(extra, "GENERATED") && !strings.Contains(extra, "DEFAULT_GENERATED")})
+		cols = append(cols, column{name, is[strings.ToLower(name)]})
 	}
 	return cols, rows.Err()
 }
@@ -197,15 +201,9 @@ func (e *Emulator) revertFailedLocked(db *database, dr *deployRequest, failed er
 func bringBack(ctx context.Context, conn *sql.DB, op *operation) error {
 	from, table := quote(kept(op)), quote(op.Change.Table)
 	if op.Change.Verb == "DROP" {
-		cols, err := columns(ctx, conn, op.Change.Table)
+		list, err := plainColumns(ctx, conn, op.Change.Table)
 		if err != nil {
 			return err
-		}
-		var list []string
-		for _, c := range cols {
-			if !c.generated {
-				list = append(list, quote(c.name))
-			}
 		}
 		names := strings.Join(list, ", ")
 		_, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT IGNORE INTO %s (%s) SELECT %s FROM %s", table, names, names, from))
