@@ -1,9 +1,11 @@
 package emulator
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -102,6 +104,9 @@ func (c *call) control(what string) (answer, error) {
 		if err := c.readText(&k); err != nil {
 			return answer{}, err
 		}
+		if name := k.negative(); name != "" {
+			return answer{}, invalid(name + " is negative")
+		}
 		e.SetKnobs(k.knobs())
 		return ok(k)
 	case "GET unknowns", "PATCH unknowns":
@@ -110,6 +115,9 @@ func (c *call) control(what string) (answer, error) {
 		e.mu.Unlock()
 		if err := c.readText(&u); err != nil {
 			return answer{}, err
+		}
+		if u.NotesLimit < 0 {
+			return answer{}, invalid("notes_limit is negative")
 		}
 		e.SetUnknowns(u)
 		return ok(u)
@@ -168,22 +176,38 @@ func (c *call) control(what string) (answer, error) {
 	return answer{}, errNotFound
 }
 
-// readText is read for bodies with texts that may be misspelt.
+// readText is read for people who write a body by hand: it says what is wrong
+// with it, and takes no member that there is not.
 func (c *call) readText(into any) error {
-	err := c.read(into)
-	var refused *apiError
-	if err == nil || errors.As(err, &refused) && refused.Status != http.StatusBadRequest {
-		return err
+	if len(bytes.TrimSpace(c.body)) == 0 {
+		return nil
 	}
-	if bad := json.Unmarshal(c.body, into); bad != nil {
-		return badRequest(bad.Error())
+	d := json.NewDecoder(bytes.NewReader(c.body))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.More() {
+		err = errors.New("more than one value")
 	}
-	return err
+	if err != nil {
+		return badRequest(err.Error())
+	}
+	return nil
 }
 
 func knobsOf(k Knobs) knobsText {
 	return knobsText{duration(k.BranchReady), duration(k.Diff), duration(k.Queue), duration(k.Submit), duration(k.Deploy), duration(k.CopyPerRow),
 		duration(k.Cutover), duration(k.VSchema), duration(k.RevertWindow), duration(k.Gate), duration(k.Revert), duration(k.Cancel)}
+}
+
+// negative names a time below nothing, if there is one.
+func (k knobsText) negative() string {
+	v := reflect.ValueOf(k)
+	for i := range v.NumField() {
+		if v.Field(i).Int() < 0 {
+			return v.Type().Field(i).Tag.Get("json")
+		}
+	}
+	return ""
 }
 
 func (k knobsText) knobs() Knobs {
@@ -221,7 +245,7 @@ func (c *call) controlDatabase() (answer, error) {
 		Organization string `json:"organization"`
 		Database
 	}{Organization: c.e.options.Organization}
-	if err := c.read(&n); err != nil {
+	if err := c.readText(&n); err != nil {
 		return answer{}, err
 	}
 	if err := c.e.CreateDatabase(c.r.Context(), n.Organization, n.Database); err != nil {

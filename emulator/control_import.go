@@ -15,7 +15,7 @@ func (c *call) controlImport() (answer, error) {
 		Schema       string          `json:"schema"`
 		Rows         json.RawMessage `json:"rows"`
 	}{Organization: c.e.options.Organization, Branch: "main"}
-	if err := c.read(&n); err != nil {
+	if err := c.readText(&n); err != nil {
 		return answer{}, err
 	}
 	var rows []tableRow

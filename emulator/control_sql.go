@@ -94,7 +94,7 @@ func (c *call) controlSQL() (answer, error) {
 		Branch       string `json:"branch"`
 		SQL          string `json:"sql"`
 	}{Organization: c.e.options.Organization, Branch: "main"}
-	if err := c.read(&n); err != nil {
+	if err := c.readText(&n); err != nil {
 		return answer{}, err
 	}
 	r, err := c.e.SQL(c.r.Context(), n.Organization, n.Database, n.Branch, n.SQL)
