@@ -92,6 +92,9 @@ func (e *Emulator) makeBranch(ctx context.Context, db *database, b *branch) erro
 				return err
 			}
 		}
+		if err := e.engine.Flush(ctx); err != nil {
+			return err
+		}
 		e.mu.Lock()
 		b.Made, b.Base, b.Seen, b.Snapshot = true, base, id, id
 		err = e.commitLocked()
@@ -219,6 +222,31 @@ func (e *Emulator) mayDeleteLocked(dr *deployRequest) error {
 	return nil
 }
 
+// awaitCopies waits until nothing is to be copied from a branch any more.
+func (e *Emulator) awaitCopies(ctx context.Context, id string) {
+	for ctx.Err() == nil {
+		e.mu.Lock()
+		owed, changed := e.copyOwedLocked(id), e.changed
+		e.mu.Unlock()
+		if !owed {
+			return
+		}
+		e.wait(ctx, changed, time.Time{})
+	}
+}
+
+// copyOwedLocked says whether rows of a branch are still to be copied.
+func (e *Emulator) copyOwedLocked(id string) bool {
+	for _, o := range e.world.Organizations {
+		for _, db := range o.Databases {
+			if slices.ContainsFunc(db.DeployRequests, func(dr *deployRequest) bool { return dr.BranchID == id && dr.Deployment.CopyOwed }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // startDropLocked removes a deleted branch's data.
 func (e *Emulator) startDropLocked(id string) {
 	making := e.works["branch "+id]
@@ -228,6 +256,10 @@ func (e *Emulator) startDropLocked(id string) {
 	e.startLocked("drop "+id, func(ctx context.Context) {
 		if making != nil {
 			<-making.done
+		}
+		e.awaitCopies(ctx, id)
+		if ctx.Err() != nil {
+			return
 		}
 		e.schemas.forget(id)
 		if err := e.engine.Drop(ctx, id); err != nil {

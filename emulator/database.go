@@ -86,6 +86,9 @@ func (e *Emulator) CreateDatabase(ctx context.Context, organization string, d Da
 			return err
 		}
 		main.Base, main.Seen, main.Snapshot = id, id, id
+		if err := e.engine.Flush(ctx); err != nil {
+			return err
+		}
 	}
 
 	e.mu.Lock()

@@ -223,7 +223,8 @@ func (e *Emulator) submit(ctx context.Context, db *database, dr *deployRequest) 
 // completeLocked is what the end of a successful deployment brings with it.
 func (e *Emulator) completeLocked(db *database, dr *deployRequest) {
 	d := &dr.Deployment
-	if copies, _ := db.copies(); copies && !(d.Instant && e.world.Unknowns.InstantCopiesNoHistory) {
+	// A branch that was deleted in the window has taken its rows with it.
+	if copies, _ := db.copies(); copies && db.branchByID(dr.BranchID) != nil && !(d.Instant && e.world.Unknowns.InstantCopiesNoHistory) {
 		d.CopyOwed = true
 		if f := e.takeFaultLocked(FaultHistoryDelay, dr.subject()); f != nil {
 			later := e.nowLocked().Add(f.Delay)

@@ -28,7 +28,7 @@ type Engine interface {
 	// is not there is not an error.
 	Drop(ctx context.Context, id string) error
 	// Flush makes what was changed so far survive a crash of this process. It
-	// is called after each deployment and before Close, and is cheap when
+	// is called before anything is said to be done, and is cheap when
 	// there is nothing to do.
 	Flush(ctx context.Context) error
 	// Close stops everything the engine started. Data stay.

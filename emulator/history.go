@@ -26,17 +26,20 @@ func (db *database) copies() (bool, string) {
 func (e *Emulator) copyHistory(ctx context.Context, db *database, dr *deployRequest) error {
 	e.mu.Lock()
 	_, table := db.copies()
-	from, into := db.branchByID(dr.BranchID), db.branchByID(dr.IntoID)
+	from, into := dr.BranchID, db.branchByID(dr.IntoID) // a deleted branch's data wait for this
 	verb := "INSERT IGNORE"
 	if e.world.Unknowns.HistoryReplaces {
 		verb = "REPLACE"
 	}
 	e.mu.Unlock()
 	n := 0
-	if from != nil && into != nil && table != "" {
+	if into != nil && table != "" {
 		var err error
-		if n, err = e.copyRows(ctx, db, from.ID, into.ID, table, verb); err != nil {
+		if n, err = e.copyRows(ctx, db, from, into.ID, table, verb); err != nil {
 			return fmt.Errorf("copy the rows of %s: %w", table, err)
+		}
+		if err := e.engine.Flush(ctx); err != nil {
+			return err
 		}
 	}
 	e.mu.Lock()

@@ -159,3 +159,30 @@ func TestHistoryOfANewTable(t *testing.T) {
 		s.until("the rows come", func() bool { return len(s.sql("main", "SELECT * FROM schema_migrations").Rows) == 1 })
 	})
 }
+
+// A branch that is deleted as soon as its deployment is complete has its rows
+// copied; one that is deleted in the window takes them with it.
+func TestHistoryOfADeletedBranch(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s, n := copying(t, open, true)
+		s.fault(emulator.Fault{Do: emulator.FaultHistoryDelay, Delay: time.Hour, Times: 1})
+		s.deploy(n)
+		s.await(n, planetscale.StateComplete)
+		if err := s.shop.DeleteBranch(t.Context(), "work"); err != nil {
+			t.Fatal(err)
+		}
+		s.never("the rows come", func() bool { return s.history("main") != "1one1 2two1" })
+		advance(s, time.Hour)
+		s.until("the rows come", func() bool { return s.history("main") == "1one1 2two1 3three2" })
+
+		s, n = copying(t, open, true, windowOf(time.Hour))
+		s.deploy(n)
+		s.await(n, planetscale.StateCompletePendingRevert)
+		if err := s.shop.DeleteBranch(t.Context(), "work"); err != nil {
+			t.Fatal(err)
+		}
+		ok(s.shop.SkipRevert(t.Context(), n))(t)
+		s.await(n, planetscale.StateComplete)
+		s.never("the rows come", func() bool { return s.history("main") != "1one1 2two1" })
+	})
+}

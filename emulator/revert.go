@@ -31,10 +31,14 @@ func keepRows(ctx context.Context, conn *sql.DB, op *operation) error {
 // what the rows say counts: what the copy itself cannot have, such as the
 // table's foreign keys, is left to the real statement.
 func copyInto(ctx context.Context, conn *sql.DB, op *operation) error {
-	shadow := "_vt_vrp_" + newID()
+	shadow := "_vt_vrp_" + op.ID
 	clauses, is := strings.CutPrefix(op.Change.Statement(), "ALTER TABLE "+quote(op.Change.Table)+" ")
 	if !is {
 		return nil
+	}
+	// One that was left when a process was killed goes first.
+	if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+quote(shadow)); err != nil {
+		return err
 	}
 	if _, err := conn.ExecContext(ctx, "CREATE TABLE "+quote(shadow)+" LIKE "+quote(op.Change.Table)); err != nil {
 		return nil
@@ -263,6 +267,9 @@ func (e *Emulator) removeKept(ctx context.Context, db *database, dr *deployReque
 		if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+quote(kept(op))); err != nil {
 			return fmt.Errorf("remove what was kept for a revert: %w", err)
 		}
+	}
+	if err := e.engine.Flush(ctx); err != nil {
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
