@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -203,7 +204,7 @@ func (e *Emulator) deleteBranchLocked(db *database, b *branch, descendants bool,
 }
 
 // deployingGrace is how long after a deployment its branches cannot be deleted,
-// while the fault "deploying" is set.
+// while the fault "deploying" is set and does not say.
 const deployingGrace = time.Minute
 
 // mayDeleteLocked refuses to delete a branch that a deployment needs.
@@ -216,7 +217,12 @@ func (e *Emulator) mayDeleteLocked(dr *deployRequest) error {
 	case d.State == planetscale.StateCompletePendingRevert && e.world.Unknowns.BranchDeleteRefusedInWindow:
 		return deploying
 	}
-	if d.FinishedAt != nil && e.nowLocked().Sub(*d.FinishedAt) < deployingGrace && e.takeFaultLocked(FaultDeploying, dr.subject()) != nil {
+	if d.FinishedAt == nil {
+		return nil
+	}
+	since := e.nowLocked().Sub(*d.FinishedAt)
+	within := func(f *Fault) bool { return since < cmp.Or(f.Delay, deployingGrace) }
+	if e.takeFaultIfLocked([]FaultKind{FaultDeploying}, "", dr.subject(), within) != nil {
 		return deploying
 	}
 	return nil

@@ -82,7 +82,7 @@ func (c *call) control(what string) (answer, error) {
 	e := c.e
 	switch what {
 	case "GET ":
-		return ok(object{"engine": e.engine.Name(), "time": at(e.now()), "mysql": e.options.MySQLAddress})
+		return ok(object{"engine": e.engine.Name(), "time": at(e.now()), "mysql": e.options.MySQLAddress, "mysql_certificate": string(e.CACertificate())})
 	case "POST advance":
 		n := struct {
 			Duration duration `json:"duration"`

@@ -34,7 +34,8 @@ type Fault struct {
 	Message string            `json:"message,omitempty"`
 	Body    string            `json:"body,omitempty"`
 	Header  map[string]string `json:"header,omitempty"`
-	// Delay is the latency of FaultDelay, FaultSlow and FaultHistoryDelay.
+	// Delay is the time of FaultDelay, FaultSlow, FaultHistoryDelay and
+	// FaultDeploying.
 	Delay time.Duration `json:"delay,omitempty"`
 	// Count is how many deploys FaultValidating refuses, of each request.
 	Count int `json:"count,omitempty"`
@@ -73,8 +74,11 @@ const (
 	// FaultValidating refuses deploys of a request that is ready: "We're
 	// currently validating ...".
 	FaultValidating FaultKind = "validating"
-	// FaultDeploying refuses to delete a branch in the minute after its
-	// deployment.
+	// FaultUnknownMembers adds members to every object of an answer that no
+	// document knows.
+	FaultUnknownMembers FaultKind = "unknown-members"
+	// FaultDeploying refuses to delete a branch until Delay, by default a
+	// minute, after its deployment.
 	FaultDeploying FaultKind = "deploying"
 	// FaultStaleBase gives a new branch the schema that its parent had before
 	// its last deployment, which its deploy request would then take back.
@@ -100,7 +104,7 @@ const (
 )
 
 var faultKinds = []FaultKind{FaultAnswer, FaultAnswerAfter, FaultDelay, FaultDropBefore, FaultDropAfter, FaultCut, FaultSlow, FaultHistoryDelay, FaultNoDeployment,
-	FaultUnknownState, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultStaleDiff, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError, FaultVSchemaError}
+	FaultUnknownState, FaultUnknownMembers, FaultErrorsAsList, FaultValidating, FaultDeploying, FaultStaleBase, FaultStaleSchema, FaultStaleDiff, FaultCutoverBlocked, FaultQueuePaused, FaultDeployError, FaultRevertError, FaultVSchemaError}
 
 // Unknowns are the questions about the platform that nobody outside it can
 // answer. The zero value is the emulator's guess; each switch turns one around.
@@ -212,6 +216,11 @@ func (e *Emulator) takeFaultLocked(do FaultKind, subject string) *Fault {
 // takeRequestFaultLocked is the first fault of some kinds that happens now, if
 // any.
 func (e *Emulator) takeRequestFaultLocked(do []FaultKind, method, path string) *Fault {
+	return e.takeFaultIfLocked(do, method, path, func(*Fault) bool { return true })
+}
+
+// takeFaultIfLocked leaves alone, and does not count, those that do not apply.
+func (e *Emulator) takeFaultIfLocked(do []FaultKind, method, path string, applies func(*Fault) bool) *Fault {
 	for i, f := range e.world.Faults {
 		if !slices.Contains(do, f.Do) || (f.Method != "" && method != "" && f.Method != method) {
 			continue
@@ -219,7 +228,7 @@ func (e *Emulator) takeRequestFaultLocked(do []FaultKind, method, path string) *
 		if f.path == nil && f.compile() != nil {
 			continue
 		}
-		if !f.path.MatchString(path) {
+		if !f.path.MatchString(path) || !applies(f) {
 			continue
 		}
 		if f.Skip > 0 {

@@ -216,3 +216,104 @@ func TestCancelEnds(t *testing.T) {
 		s.await(n, map[bool]planetscale.State{false: planetscale.StateCompleteCancel, true: planetscale.StateCancelled}[other])
 	}
 }
+
+// What else the platform was seen to answer, or may.
+func TestOddAnswers(t *testing.T) {
+	s := start(t, memory)
+	s.seed()
+	n := s.change("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+	request := d + "/deploy-requests/" + itoa(n)
+	operation := func() map[string]any {
+		_, o := s.call("GET", request, "")
+		return o["deployment"].(map[string]any)["deploy_operations"].([]any)[0].(map[string]any)
+	}
+
+	s.fault(emulator.Fault{Do: emulator.FaultErrorsAsList, Times: 1})
+	if e, is := operation()["deploy_errors"].([]any); !is || len(e) != 0 {
+		t.Errorf("deploy_errors is %v", operation()["deploy_errors"])
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultUnknownMembers, Path: "/deploy-requests/", Times: 2})
+	if o := operation(); o["spline_count"] != 3.0 || o["table_name"] != "users" {
+		t.Errorf("%v", o)
+	}
+	if dr := ok(s.shop.DeployRequest(t.Context(), n))(t); !dr.MayDeploy(false) { // a client that copes
+		t.Errorf("%+v", dr)
+	}
+	if o := operation(); o["spline_count"] != nil {
+		t.Errorf("%v", o)
+	}
+
+	// A burst of refusals, without a word about when to come again.
+	s.fault(emulator.Fault{Do: emulator.FaultAnswer, Status: 429, Times: 2, Method: "GET"})
+	for i, want := range []int{429, 429, 200} {
+		status, text, header, err := s.roundTrip("GET", d, "")
+		if err != nil || status != want || header.Get("Retry-After") != "" || want == 429 && !strings.Contains(text, `"code":"too_many_requests"`) {
+			t.Errorf("call %d: %d %v %s %v", i, status, header, text, err)
+		}
+	}
+	// One endpoint fails, and the others do not.
+	s.fault(emulator.Fault{Do: emulator.FaultAnswer, Status: 503, Method: "POST", Path: "/deploy$", Message: "come back"})
+	if _, err := s.shop.Deploy(t.Context(), n, false); err == nil || !strings.Contains(err.Error(), "come back") {
+		t.Errorf("%v", err)
+	}
+	if dr := ok(s.shop.DeployRequest(t.Context(), n))(t); dr.DeploymentState != planetscale.StateReady {
+		t.Errorf("it is %s", dr.DeploymentState)
+	}
+	if err := s.e.RemoveFault(0); err != nil {
+		t.Fatal(err)
+	}
+	// A body that comes slowly comes whole.
+	s.fault(emulator.Fault{Do: emulator.FaultSlow, Delay: 80 * time.Millisecond, Times: 1})
+	began := time.Now()
+	if status, text, _, err := s.roundTrip("GET", request, ""); status != 200 || err != nil || !strings.HasSuffix(strings.TrimSpace(text), "}") || time.Since(began) < 80*time.Millisecond {
+		t.Errorf("%d %v after %v: %s", status, err, time.Since(began), text)
+	}
+}
+
+// A branch cannot be deleted for as long after its deployment as one says.
+func TestDeletionRefusedForAWhile(t *testing.T) {
+	s := start(t, memory)
+	s.seed()
+	n := s.change("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+	s.deploy(n)
+	s.await(n, planetscale.StateComplete)
+	s.fault(emulator.Fault{Do: emulator.FaultDeploying, Delay: 5 * time.Minute, Times: 2})
+	for range 2 {
+		if err := s.shop.DeleteBranch(t.Context(), "work"); !planetscale.IsDeploying(err) {
+			t.Errorf("%v", err)
+		}
+		advance(s, time.Minute)
+	}
+	s.fault(emulator.Fault{Do: emulator.FaultDeploying, Delay: 5 * time.Minute})
+	advance(s, 4*time.Minute)
+	if err := s.shop.DeleteBranch(t.Context(), "work"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A revert that fails blocks the queue until somebody completes it.
+func TestRevertFails(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s := start(t, open, windowOf(time.Hour))
+		s.seed()
+		n := s.change("work", "ALTER TABLE users ADD COLUMN nick varchar(40)")
+		m := s.change("next", "CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id))")
+		s.deploy(n)
+		s.await(n, planetscale.StateCompletePendingRevert)
+		s.deploy(m)
+		s.fault(emulator.Fault{Do: emulator.FaultRevertError, Path: "^#" + itoa(n) + "$", Message: "Data too long for column", Times: 1})
+		ok(s.shop.RevertDeploy(t.Context(), n))(t)
+		dr := s.await(n, planetscale.StateCompleteRevertError)
+		if r := dr.Deployment.RevertRequest; dr.State != planetscale.RequestOpen || r == nil || r.FinishedAt == nil {
+			t.Errorf("%s, %+v", dr.State, r)
+		}
+		if got := s.columns("main", "users"); got != "id email nick" {
+			t.Errorf("main has %s", got)
+		}
+		if dr := ok(s.shop.DeployRequest(t.Context(), m))(t); dr.DeploymentState != planetscale.StateQueued {
+			t.Errorf("behind it the next is %s", dr.DeploymentState)
+		}
+		ok(s.shop.CompleteDeploy(t.Context(), n))(t)
+		s.await(m, planetscale.StateCompletePendingRevert)
+	})
+}

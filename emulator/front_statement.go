@@ -69,6 +69,9 @@ func byTree(statement sqlparser.Statement, text string) []action {
 	if what := unsupportedInside(statement); what != "" {
 		return []action{unsupported(what)}
 	}
+	if err := misplacedLock(statement); err != nil {
+		return []action{{refused: err}}
+	}
 	switch s := statement.(type) {
 	case *sqlparser.Insert:
 		verb := "Insert"
@@ -115,6 +118,9 @@ func byTree(statement sqlparser.Statement, text string) []action {
 		}
 		return []action{unsupported("PREPARE from a variable")}
 	case *sqlparser.OtherAdmin: // REPAIR, OPTIMIZE, DO
+		if lockFunctions.MatchString(withoutStrings(text)) {
+			return []action{unsupported("a lock function in " + strings.ToUpper(firstWord(text)))}
+		}
 		switch strings.ToUpper(firstWord(text)) {
 		case "REPAIR", "OPTIMIZE":
 			return []action{{kind: defining, verb: "DDL"}}
@@ -148,6 +154,45 @@ func unsupportedInside(statement sqlparser.Statement) (what string) {
 		return what == "", nil
 	}, statement)
 	return what
+}
+
+// lockFunctions are those that Vitess sends to a session of their own.
+var lockFunctions = regexp.MustCompile(`(?i)\b(get_lock|release_lock|release_all_locks|is_used_lock|is_free_lock)\s*\(`)
+
+// misplacedLock refuses a lock function that is more than a whole column of a
+// SELECT of such columns only, from no table.
+func misplacedLock(statement sqlparser.Statement) *mysqlproxy.Error {
+	wrong := func(text string) *mysqlproxy.Error {
+		return &mysqlproxy.Error{Number: 1235, State: "42000", Message: text}
+	}
+	var misplaced, whole *sqlparser.LockingFunc
+	plain := map[*sqlparser.LockingFunc]bool{}
+	if s, is := statement.(*sqlparser.Select); is && len(tablesIn(s.From...)) == 0 {
+		var other sqlparser.SelectExpr
+		for _, e := range s.SelectExprs {
+			aliased, _ := e.(*sqlparser.AliasedExpr)
+			if aliased == nil {
+				other = e
+			} else if f, is := aliased.Expr.(*sqlparser.LockingFunc); is {
+				plain[f], whole = true, f
+			} else {
+				other = e
+			}
+		}
+		if whole != nil && other != nil {
+			return wrong("VT12001: unsupported: LOCK function and other expression: [" + sqlparser.String(other) + "] in same select query")
+		}
+	}
+	_ = sqlparser.Walk(func(node sqlparser.SQLNode) (bool, error) {
+		if f, is := node.(*sqlparser.LockingFunc); is && !plain[f] {
+			misplaced = f
+		}
+		return misplaced == nil, nil
+	}, statement)
+	if misplaced != nil {
+		return wrong(sqlparser.String(misplaced) + " allowed only with dual")
+	}
+	return nil
 }
 
 // hasForeignKey finds a foreign key in a definition, also one written behind its column: MySQL ignores that one, but not every

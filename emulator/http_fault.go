@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 )
@@ -43,6 +42,7 @@ func (c *call) faultsBefore(w http.ResponseWriter) (done bool) {
 	c.noDeployment = c.fault(FaultNoDeployment) != nil
 	c.unknownState = c.fault(FaultUnknownState) != nil
 	c.errorsAsList = c.fault(FaultErrorsAsList) != nil
+	c.unknownMembers = c.fault(FaultUnknownMembers) != nil
 	c.staleSchema = c.fault(FaultStaleSchema) != nil
 	return false
 }
@@ -67,7 +67,7 @@ func (c *call) faultsAfter(w http.ResponseWriter, a answer, err error) (done boo
 		return true
 	}
 	if f := c.fault(FaultCut); f != nil {
-		b, _ := json.Marshal(a.body) // half of whatever it would have been
+		b, _ := c.encode(a.body) // half of whatever it would have been
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(a.status)
 		w.Write(b[:len(b)/2])
@@ -84,7 +84,7 @@ const pieces = 8
 
 // trickle writes an answer piece by piece.
 func (c *call) trickle(w http.ResponseWriter, a answer, over time.Duration) {
-	b, _ := json.Marshal(a.body) // as write does, which told of an error if there is one
+	b, _ := c.encode(a.body) // of what a handler gave
 	c.record.Status = a.status
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(a.status)
