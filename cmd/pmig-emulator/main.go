@@ -3,10 +3,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/pmig/pmig/emulator"
 )
 
 func main() {
@@ -19,6 +22,7 @@ func main() {
 const (
 	exitOK     = 0
 	exitFailed = 1
+	exitBusy   = 3 // another one uses the folder
 	exitUsage  = 64
 )
 
@@ -40,6 +44,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err := serve(ctx, o, stdout, stderr); err != nil {
 		report(stderr, err)
+		if errors.As(err, new(*emulator.BusyError)) || errors.As(err, new(*emulator.EngineLockedError)) {
+			return exitBusy
+		}
 		return exitFailed
 	}
 	return exitOK

@@ -220,7 +220,7 @@ func TestKill(t *testing.T) {
 
 	// Two on one folder: the second says so and ends.
 	var out, talk buffer
-	if code := run(t.Context(), append(args, "--listen", "127.0.0.1:0"), nil, &out, &talk, nil); code != exitFailed || out.String() != "" ||
+	if code := run(t.Context(), append(args, "--listen", "127.0.0.1:0"), nil, &out, &talk, nil); code != exitBusy || out.String() != "" ||
 		!strings.Contains(talk.String(), "hint: ") {
 		t.Errorf("a second one: exit %d, %q, %q", code, out.String(), talk.String())
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -22,6 +23,9 @@ type app struct {
 	env            map[string]string
 
 	flags globals
+	// patience is how long a command waits for another run that has the folder
+	// of platform "embedded".
+	patience time.Duration
 	// journal wraps the journal of every run; a test dies in it.
 	journal func(executor.Journal) executor.Journal
 }

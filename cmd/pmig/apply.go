@@ -35,6 +35,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	a.patience = c.LockTimeout
 	w, dbs, err := a.openHistory(ctx, config.Options{}, c.Database)
 	if err != nil {
 		return err

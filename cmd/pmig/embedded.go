@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/pmig/pmig/config"
 	"github.com/pmig/pmig/planetscale"
@@ -30,10 +33,48 @@ type emulator struct {
 
 var announced = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
 
-// startEmulator starts pmig-emulator on loopback, with its data in the folder
+// folderBusy says that another pmig-emulator has the folder.
+type folderBusy struct{ error }
+
+// emulatorBusy is the exit code that pmig-emulator has for it.
+const emulatorBusy = 3
+
+// While another run has the folder: how often to try again, and to say so.
+const (
+	folderRetry = 500 * time.Millisecond
+	folderTell  = 30 * time.Second
+)
+
+// startEmulator is tryEmulator once more and once more, for as long as the
+// command has patience, while another run has the folder.
+func (w *world) startEmulator(ctx context.Context) (*emulator, error) {
+	began, told := time.Now(), time.Time{}
+	for {
+		e, err := w.tryEmulator(ctx)
+		if !errors.As(err, new(*folderBusy)) {
+			return e, err
+		}
+		left := w.app.patience - time.Since(began)
+		if left <= 0 {
+			return nil, &exitError{exitBusy, &hinted{what: "another pmig uses the emulator's data in " + rel(w.config.Platform.Data),
+				hint: "wait until it has finished; apply does so by itself, --lock-timeout says how long"}}
+		}
+		if time.Since(told) >= folderTell {
+			told = time.Now()
+			w.log.Info("waiting for another pmig that uses the emulator's data", zap.String("at most", left.Round(time.Second).String()))
+		}
+		select {
+		case <-time.After(min(folderRetry, left)):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// tryEmulator starts pmig-emulator on loopback, with its data in the folder
 // that the configuration names. It ends with its standard input, so it never
 // outlives this process, however that ends.
-func (w *world) startEmulator(ctx context.Context) (*emulator, error) {
+func (w *world) tryEmulator(ctx context.Context) (*emulator, error) {
 	path, err := findEmulator(w.app.env)
 	if err != nil {
 		return nil, err
@@ -76,8 +117,11 @@ func (w *world) startEmulator(ctx context.Context) (*emulator, error) {
 		}
 		stdin.Close()
 		e.cmd.Wait()
-		return nil, &hinted{what: "the emulator did not start: " + strings.TrimPrefix(errs.String(), "pmig-emulator: "),
-			hint: "its data is in " + rel(p.Data) + "; another pmig may be using it"}
+		said := strings.TrimPrefix(errs.String(), "pmig-emulator: ")
+		if e.cmd.ProcessState.ExitCode() == emulatorBusy {
+			return nil, &folderBusy{errors.New(said)}
+		}
+		return nil, &hinted{what: "the emulator did not start: " + said, hint: "its data is in " + rel(p.Data)}
 	case <-time.After(60 * time.Second):
 		e.cmd.Process.Kill()
 		e.cmd.Wait()
