@@ -247,20 +247,21 @@ func (e *Emulator) route(db *database, dr *deployRequest, as schemaID) error {
 		}
 		return e.commitLocked()
 	}
+	counted := d.BranchSchema // what its branch's next changes are counted from
+	if reverting {
+		counted = d.BaseSchema
+	}
+	if err := e.routedLocked(db.branchByID(dr.BranchID), counted); err != nil {
+		return err
+	}
 	if into := db.branchByID(dr.IntoID); into != nil {
 		into.routing, into.UpdatedAt = s.Routing, e.nowLocked()
 		into.altered++
 	}
-	from := db.branchByID(dr.BranchID)
 	if reverting {
-		err = e.routedLocked(from, d.BaseSchema)
 		e.revertedLocked(db, dr)
 	} else {
-		err = e.routedLocked(from, d.BranchSchema)
 		e.liveLocked(db, dr)
-	}
-	if err != nil {
-		return err
 	}
 	return e.commitLocked()
 }
