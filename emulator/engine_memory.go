@@ -91,6 +91,12 @@ func (e *Memory) Limits() []string {
 }
 
 func (e *Memory) load() error {
+	// What a process was writing when it was killed.
+	if half, err := filepath.Glob(filepath.Join(e.dir, "*.sql.new")); err == nil {
+		for _, file := range half {
+			os.Remove(file)
+		}
+	}
 	files, err := filepath.Glob(filepath.Join(e.dir, "*.sql"))
 	if err != nil {
 		return err

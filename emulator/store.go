@@ -61,6 +61,13 @@ func openStore(dir string) (*store, error) {
 	if !ok {
 		return nil, &BusyError{Data: dir}
 	}
+	// What a process was writing when it was killed.
+	for _, in := range []string{dir, filepath.Join(dir, "schemas")} {
+		half, _ := filepath.Glob(filepath.Join(in, newFiles))
+		for _, file := range half {
+			os.Remove(file)
+		}
+	}
 	return &store{dir: dir, lock: lock}, nil
 }
 
@@ -120,10 +127,13 @@ func (s *store) loadSchema(id schemaID) (*structure, error) {
 	return &sch, nil
 }
 
+// newFiles are files that are not yet in their place.
+const newFiles = ".new-*"
+
 // replaceFile puts new content under a name in one instant, and returns when the
 // disk has it.
 func replaceFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), newFiles)
 	if err != nil {
 		return err
 	}

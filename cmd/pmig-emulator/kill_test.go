@@ -334,6 +334,11 @@ func TestKillAtAnyMoment(t *testing.T) {
 					t.Fatalf("branches (-of the API +of the engine):\n%s", diff)
 				}
 			}
+			for _, in := range []string{data, filepath.Join(data, "schemas")} {
+				if half, _ := filepath.Glob(filepath.Join(in, ".new-*")); len(half) > 0 {
+					t.Errorf("left behind: %v", half)
+				}
+			}
 			p.cmd.Process.Kill()
 			p.wait()
 		})
