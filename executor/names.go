@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -128,8 +129,11 @@ func (r *Run) feel(ctx context.Context, seen watch, v rival) (pulse, string, err
 	}
 	if pmig == 0 {
 		if _, looked := seen[b.ID]; !looked && !ours {
-			if err := r.bare(ctx, b); err != nil {
+			var refused *Error
+			if err := r.bare(ctx, b); errors.As(err, &refused) || ctx.Err() != nil {
 				return quiet, "", err
+			} else if err != nil { // not looked at is not watched: the next look tries again
+				return quiet, last.String() + ", and " + err.Error(), nil
 			}
 		}
 		return r.doubt(seen, b.ID, planner.PasswordTTL, last.String()+", and has no heartbeat")

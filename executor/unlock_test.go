@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -143,4 +144,48 @@ func TestPasswordNameRefused(t *testing.T) {
 			t.Error(problem)
 		}
 	})
+}
+
+// A branch that nothing shows to be pmig's is not deleted for its name alone:
+// with rows of somebody's on it the run is refused, also when the first look
+// fails; an empty one is what a run left that was killed before its heartbeat.
+func TestProof(t *testing.T) {
+	for _, rows := range []bool{true, false} {
+		t.Run(fmt.Sprintf("rows %v", rows), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, brief, small())
+				if _, err := w.e.SQL(t.Context(), "acme", "shop", "main", "CREATE TABLE theirs (id BIGINT NOT NULL, PRIMARY KEY (id)); CREATE TABLE h (version VARCHAR(128) NOT NULL, PRIMARY KEY (version)); INSERT INTO h VALUES ('0')"); err != nil {
+					t.Fatal(err)
+				}
+				b, err := w.api.CreateBranch(t.Context(), planetscale.NewBranch{Name: "pmig-migrator-7", Parent: "main"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				if rows {
+					if _, err := w.e.SQL(t.Context(), "acme", "shop", b.Name, "INSERT INTO theirs VALUES (1)"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				failed := false
+				tr := rt(func(r *http.Request) (*http.Response, error) {
+					if r.Method == "POST" && strings.HasSuffix(r.URL.Path, b.Name+"/passwords") && !failed {
+						failed = true
+						return nil, errBroken
+					}
+					return w.e.Transport().RoundTrip(r)
+				})
+				_, err = w.run(tr, "j").Apply(t.Context())
+				_, gone := w.api.Branch(t.Context(), b.Name)
+				switch {
+				case !failed:
+					t.Error("it was never looked at")
+				case rows && (executor.OutcomeOf(err) != executor.Refused || gone != nil):
+					t.Errorf("with rows: %v; the branch: %v", err, gone)
+				case !rows && (err != nil || !planetscale.IsNotFound(gone)):
+					t.Errorf("without rows: %v; the branch: %v", err, gone)
+				}
+			})
+		})
+	}
 }

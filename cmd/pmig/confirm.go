@@ -52,12 +52,16 @@ func only(dbs []*config.Database) (*config.Database, error) {
 }
 
 // openOne is open for a command that is about one database.
-func (a *app) openOne(ctx context.Context, label []string) (*world, *config.Database, error) {
+func (a *app) openOne(ctx context.Context, label string) (*world, *config.Database, error) {
 	w, err := a.open(ctx, config.Options{ReadOnly: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	dbs, err := selection(w.config, label)
+	var names []string
+	if label != "" {
+		names = []string{label}
+	}
+	dbs, err := selection(w.config, names)
 	if err == nil {
 		var d *config.Database
 		if d, err = only(dbs); err == nil {

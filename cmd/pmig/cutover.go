@@ -9,7 +9,7 @@ import (
 )
 
 type cutoverCmd struct {
-	Database    []string      `placeholder:"LABEL" help:"The database of pmig.hcl, where it declares several."`
+	Database    string        `placeholder:"LABEL" help:"The database of pmig.hcl; needed where there are several."`
 	AutoApprove bool          `help:"Do not ask. Needed where there is no terminal."`
 	LockTimeout time.Duration `default:"15m" help:"How long to wait for another run; 0 not at all."`
 	JSON        bool          `help:"Print one JSON object per line for every event and result."`

@@ -10,9 +10,9 @@ import (
 )
 
 type revertCmd struct {
-	Database    []string `placeholder:"LABEL" help:"The database of pmig.hcl, where it declares several."`
-	Request     int      `placeholder:"N" help:"The deploy request to take back, instead of the newest that was deployed."`
-	AutoApprove bool     `help:"Do not ask. Needed where there is no terminal."`
+	Database    string `placeholder:"LABEL" help:"The database of pmig.hcl; needed where there are several."`
+	Request     int    `placeholder:"N" help:"The deploy request to take back, instead of the newest that was deployed."`
+	AutoApprove bool   `help:"Do not ask. Needed where there is no terminal."`
 }
 
 func (c *revertCmd) Run(ctx context.Context, a *app) error {

@@ -10,11 +10,11 @@ import (
 )
 
 type unlockCmd struct {
-	Database    []string `placeholder:"LABEL" help:"The database of pmig.hcl, where it declares several."`
-	Force       bool     `xor:"act" help:"End the hold. A process that still lives plans again: stop it first."`
-	Adopt       string   `xor:"act" placeholder:"BRANCH" help:"Remove a branch of a working branch's name that nothing shows to be pmig's."`
-	AutoApprove bool     `help:"Do not ask. Needed where there is no terminal."`
-	JSON        bool     `xor:"act" help:"Print who holds the lock as JSON."`
+	Database    string `placeholder:"LABEL" help:"The database of pmig.hcl; needed where there are several."`
+	Force       bool   `xor:"act" help:"End the hold. A process that still lives plans again: stop it first."`
+	Adopt       string `xor:"act" placeholder:"BRANCH" help:"Remove a branch of a working branch's name that nothing shows to be pmig's."`
+	AutoApprove bool   `help:"Do not ask. Needed where there is no terminal."`
+	JSON        bool   `xor:"act" help:"Print who holds the lock as JSON."`
 }
 
 func (c *unlockCmd) Run(ctx context.Context, a *app) error {
@@ -71,7 +71,11 @@ func (c *unlockCmd) ask(ctx context.Context, a *app, l executor.Locks, question 
 	if c.AutoApprove {
 		return nil
 	}
-	if err := a.canAsk("look at pmig unlock, then add --auto-approve"); err != nil {
+	command := "pmig unlock --force"
+	if c.Adopt != "" {
+		command = "pmig unlock --adopt " + c.Adopt
+	}
+	if err := a.canAsk("look at pmig unlock, then run " + command + " --auto-approve"); err != nil {
 		return err
 	}
 	printLocks(a.stderr, a.styleOf(a.stderr), l)
