@@ -138,6 +138,47 @@ func TestRevertWindow(t *testing.T) {
 	})
 }
 
+// A row written since that has no value for what comes back makes a revert fail,
+// and then nothing of the deployment is taken back.
+func TestRevertOfNewRows(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		for name, fits := range map[string]bool{"none": true, "one": false} {
+			t.Run(name, func(t *testing.T) {
+				s := start(t, open, func(o *emulator.Options) { o.Knobs.RevertWindow = 30 * time.Minute })
+				s.sql("main", "CREATE TABLE t (id int NOT NULL, a int NOT NULL, b int, PRIMARY KEY (id))", "INSERT INTO t VALUES (1, 10, 11), (2, 20, 21)")
+				s.branch("work")
+				s.sql("work", "CREATE TABLE a (id int NOT NULL, PRIMARY KEY (id))", "ALTER TABLE t DROP COLUMN a, MODIFY COLUMN b bigint")
+				n := s.open("work")
+				s.await(n, planetscale.StateReady)
+				s.deploy(n)
+				s.await(n, planetscale.StateCompletePendingRevert)
+				s.sql("main", "DELETE FROM t WHERE id = 2")
+				want, left := planetscale.StateCompleteRevert, "id a b"
+				if !fits {
+					s.sql("main", "INSERT INTO t VALUES (3, 31)")
+					want, left = planetscale.StateCompleteRevertError, "id b"
+				}
+				if _, err := s.shop.RevertDeploy(t.Context(), n); err != nil {
+					t.Fatal(err)
+				}
+				dr := s.await(n, planetscale.StateCompleteRevert, planetscale.StateCompleteRevertError)
+				if dr.DeploymentState != want {
+					t.Fatalf("the revert ended in %s", dr.DeploymentState)
+				}
+				if got := s.columns("main", "t"); got != left {
+					t.Errorf("the table has %s", got)
+				}
+				if tables := len(s.sql("main", "SHOW TABLES LIKE 'a'").Rows); (tables == 0) != fits {
+					t.Errorf("%s: there are %d tables a", dr.DeploymentState, tables)
+				}
+				if got := s.sql("main", "SELECT * FROM t WHERE id = 1").Rows[0]; fits && (*got[1] != "10" || *got[2] != "11") {
+					t.Errorf("the row that was kept is %s, %s", *got[1], *got[2])
+				}
+			})
+		}
+	})
+}
+
 func TestWindowEnds(t *testing.T) {
 	onMemory(t, func(t *testing.T, open opener) {
 		s := start(t, open, func(o *emulator.Options) { o.Knobs.RevertWindow = 30 * time.Minute })

@@ -42,7 +42,10 @@ func (e *Emulator) nextCopyLocked(db *database, dr *deployRequest) (func(context
 // try begins an operation. What the copied rows would refuse is found here, as
 // on the platform: before anything of the request is live.
 func (e *Emulator) try(ctx context.Context, db *database, dr *deployRequest, op *operation) error {
-	err := e.tryOnCopy(ctx, db, dr, op)
+	var err error
+	if op.Change.Verb == "ALTER" && op.Rows > 0 {
+		err = e.tryOnCopy(ctx, db, dr.IntoID, op, nil)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -61,24 +64,6 @@ func (e *Emulator) try(ctx context.Context, db *database, dr *deployRequest, op 
 	op.Copy = op.Copy * 100 / time.Duration(100-db.Settings.ThrottlerRatio)
 	op.State, op.StartedAt, op.UpdatedAt = "in_progress", e.stamp(), e.nowLocked()
 	return e.commitLocked()
-}
-
-// tryOnCopy alters a copy of the table, fills it with the table's rows, and
-// throws it away.
-func (e *Emulator) tryOnCopy(ctx context.Context, db *database, dr *deployRequest, op *operation) error {
-	if op.Change.Verb != "ALTER" || op.Rows == 0 {
-		return nil
-	}
-	conn, err := e.connect(ctx, dr.IntoID, db.Name)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	impatient(ctx, conn)
-	if err := copyInto(ctx, conn, op); !waitedForLock(err) {
-		return err
-	}
-	return nil // whoever holds the table meets the cutover
 }
 
 // copied ends an operation's copy; it goes live with the others at the cutover.

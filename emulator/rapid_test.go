@@ -18,7 +18,7 @@ import (
 // average; -rapid.checks and -rapid.steps ask for others.
 const (
 	modelSteps    = 10000
-	modelTime     = 8 * time.Minute
+	modelTime     = 10 * time.Minute // on a machine with much else to do
 	sequenceSteps = 80
 	roundChecks   = 4 // sequences from one seed
 )

@@ -3,11 +3,13 @@ package emulator
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/pmig/pmig/planetscale"
+	"github.com/pmig/pmig/schema"
 )
 
 // kept is the table that keeps what an operation drops until the revert window
@@ -25,76 +27,6 @@ func keepRows(ctx context.Context, conn *sql.DB, op *operation) error {
 		}
 	}
 	return nil
-}
-
-// copyInto tries an ALTER on a copy of its table, with the table's rows. Only
-// what the rows say counts: what the copy itself cannot have, such as the
-// table's foreign keys, is left to the real statement.
-func copyInto(ctx context.Context, conn *sql.DB, op *operation) error {
-	shadow := "_vt_vrp_" + op.ID
-	clauses, is := strings.CutPrefix(op.Change.Statement(), "ALTER TABLE "+quote(op.Change.Table)+" ")
-	if !is {
-		return nil
-	}
-	// One that was left when a process was killed goes first.
-	if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+quote(shadow)); err != nil {
-		return err
-	}
-	if _, err := conn.ExecContext(ctx, "CREATE TABLE "+quote(shadow)+" LIKE "+quote(op.Change.Table)); err != nil {
-		return nil
-	}
-	defer conn.ExecContext(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+quote(shadow))
-	if _, err := conn.ExecContext(ctx, "ALTER TABLE "+quote(shadow)+" "+clauses); err != nil {
-		return nil
-	}
-	was, err := columns(ctx, conn, op.Change.Table)
-	if err != nil {
-		return err
-	}
-	will, err := columns(ctx, conn, shadow)
-	if err != nil {
-		return err
-	}
-	var shared []string
-	for _, c := range will {
-		if !c.generated && slices.ContainsFunc(was, func(o column) bool { return strings.EqualFold(o.name, c.name) }) {
-			shared = append(shared, quote(c.name))
-		}
-	}
-	if len(shared) == 0 {
-		return nil
-	}
-	list := strings.Join(shared, ", ")
-	_, err = conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", quote(shadow), list, list, quote(op.Change.Table)))
-	return err
-}
-
-type column struct {
-	name      string
-	generated bool
-}
-
-func columns(ctx context.Context, conn querier, table string) ([]column, error) {
-	create, err := showCreate(ctx, conn, table)
-	if err != nil {
-		return nil, err
-	}
-	is := generatedColumns(create)
-	rows, err := conn.QueryContext(ctx, "SHOW COLUMNS FROM "+quote(table))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var cols []column
-	for rows.Next() {
-		var name, typ, null, key, extra string
-		var def sql.NullString
-		if err := rows.Scan(&name, &typ, &null, &key, &def, &extra); err != nil {
-			return nil, err
-		}
-		cols = append(cols, column{name, is[strings.ToLower(name)]})
-	}
-	return cols, rows.Err()
 }
 
 // revert takes a deployment back: the inverse change, and the rows that it had
@@ -152,24 +84,19 @@ func (e *Emulator) takeBack(ctx context.Context, db *database, dr *deployRequest
 		return "", nil, err
 	}
 	defer conn.Close()
-	for _, op := range operations {
+	try := func(op *operation) error {
 		if fault != nil {
-			failed = fmt.Errorf("%s", fault.text("the revert was told to fail"))
-		} else {
-			_, failed = conn.ExecContext(ctx, op.Change.Statement())
+			return errors.New(fault.text("the revert was told to fail"))
 		}
-		if ctx.Err() != nil {
-			return "", nil, ctx.Err()
-		}
-		e.mu.Lock()
-		op.State = "complete"
-		if failed != nil {
-			op.State, op.Error = "error", failed.Error()
-		}
-		e.mu.Unlock()
-		if failed != nil {
-			break
-		}
+		return e.tryOnCopy(ctx, db, into, op, keeper(was, op.Change.Table))
+	}
+	run := func(op *operation) error {
+		_, err := conn.ExecContext(ctx, op.Change.Statement())
+		return err
+	}
+	// Nothing is taken back unless all of it can be.
+	if failed = e.each(operations, "in_progress", try); failed == nil {
+		failed = e.each(operations, "complete", run)
 	}
 	for _, op := range was {
 		if failed == nil && op.Change.DropsData {
@@ -199,6 +126,33 @@ func (e *Emulator) revertFailedLocked(db *database, dr *deployRequest, failed er
 	e.moveLocked(db, dr, planetscale.TriggerRevertFailed, planetscale.StateCompleteRevertError, failed.Error())
 }
 
+// each does something with operations, one after the other, until it fails for
+// one of them; those for which it does not are then in a state.
+func (e *Emulator) each(operations []*operation, state string, do func(*operation) error) error {
+	for _, op := range operations {
+		err := do(op)
+		e.mu.Lock()
+		if op.State = state; err != nil {
+			op.State, op.Error = "error", err.Error()
+		}
+		e.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keeper is the operation on a table that has kept what it dropped of it.
+func keeper(operations []*operation, table string) *operation {
+	for _, op := range operations {
+		if op.Change.Table == table && op.Change.DropsData && op.Change.Verb == schema.Alter {
+			return op
+		}
+	}
+	return nil
+}
+
 // bringBack fills what a revert has made again with the rows kept of it: a
 // dropped table wholly, dropped columns by the table's primary key. Done twice
 // it does the same.
@@ -226,26 +180,6 @@ func bringBack(ctx context.Context, conn *sql.DB, op *operation) error {
 	}
 	_, err = conn.ExecContext(ctx, fmt.Sprintf("UPDATE %s t JOIN %s k ON %s SET %s", table, from, strings.Join(on, " AND "), strings.Join(set, ", ")))
 	return err
-}
-
-func primaryKey(ctx context.Context, conn *sql.DB, table string) ([]string, error) {
-	rows, err := conn.QueryContext(ctx, "SHOW COLUMNS FROM "+quote(table))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var cols []string
-	for rows.Next() {
-		var name, typ, null, key, extra string
-		var def sql.NullString
-		if err := rows.Scan(&name, &typ, &null, &key, &def, &extra); err != nil {
-			return nil, err
-		}
-		if key == "PRI" {
-			cols = append(cols, name)
-		}
-	}
-	return cols, rows.Err()
 }
 
 // kept says whether the deployment has kept rows for a revert.
