@@ -66,6 +66,12 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			}
 		}
 		if wait == "" {
+			if r.without.numbers {
+				if err := r.deleteAll(ctx, older); err != nil {
+					return "", err
+				}
+				highest = 0
+			}
 			won, err := r.makeBranch(ctx, highest+1)
 			if err != nil {
 				return "", err
@@ -157,7 +163,7 @@ func (r *Run) makeBranch(ctx context.Context, number int) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if now.ID != r.facts.BranchID {
+		if !r.without.same(now.ID, r.facts.BranchID) {
 			return false, errLost
 		}
 		b = now
@@ -197,9 +203,11 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 			return errAgain
 		}
 	}
-	plan, seen, err := r.Planner.Plan(ctx)
-	if err != nil {
-		return err
+	plan, seen := r.plan, r.seen
+	if !r.without.replan {
+		if plan, seen, err = r.Planner.Plan(ctx); err != nil {
+			return err
+		}
 	}
 	r.plan, r.seen = plan, seen
 	if plan.PendingCount() == 0 || r.owed() != nil {
@@ -228,7 +236,7 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 	const step = planner.BranchCreate
 	for _, q := range r.seen.Requests {
-		if q.Request.State != "open" || q.Stamp.BranchID == r.facts.BranchID || q.Request.DeploymentState.Info().Started {
+		if r.without.fence || q.Request.State != "open" || q.Stamp.BranchID == r.facts.BranchID || q.Request.DeploymentState.Info().Started {
 			continue
 		}
 		if err := r.untouched(ctx, &q.Request); err != nil {
@@ -237,7 +245,9 @@ func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 		if err := r.leads(); err != nil {
 			return err
 		}
-		if _, err := r.API.CloseDeployRequest(ctx, q.Request.Number); planetscale.IsRefused(err) {
+		if _, err := r.API.CloseDeployRequest(ctx, q.Request.Number); r.without.readBack {
+			continue
+		} else if planetscale.IsRefused(err) {
 			return errAgain // it was deployed in this very moment: it is joined
 		} else if err != nil {
 			return fail(step, fmt.Sprintf("close deploy request #%d of an earlier run", q.Request.Number), err)
@@ -251,6 +261,12 @@ func (r *Run) fenceOff(ctx context.Context, older []rival) error {
 		}
 		r.note(step, fmt.Sprintf("closed deploy request #%d of an earlier run", q.Request.Number))
 	}
+	return r.deleteAll(ctx, older)
+}
+
+// deleteAll deletes the branches of earlier runs.
+func (r *Run) deleteAll(ctx context.Context, older []rival) error {
+	const step = planner.BranchCreate
 	for _, v := range older {
 		if r.kept(v.branch.ID) {
 			continue // swept once its revert window is closed

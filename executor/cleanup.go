@@ -121,7 +121,7 @@ func (r *Run) deleteBranch(ctx context.Context, name, id string) error {
 		if err != nil {
 			return err
 		}
-		if b.ID != id {
+		if !r.without.same(b.ID, id) {
 			return nil // somebody else's by now
 		}
 		last = r.API.DeleteBranch(ctx, name)

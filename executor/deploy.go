@@ -23,7 +23,7 @@ func (r *Run) opened(ctx context.Context) (bool, error) {
 	}
 	var first *planetscale.DeployRequest
 	for i, q := range requests {
-		if q.BranchID != r.facts.BranchID || q.State != planetscale.RequestOpen {
+		if !r.without.same(q.BranchID, r.facts.BranchID) || q.State != planetscale.RequestOpen {
 			continue
 		}
 		stamp, err := planner.ParseStamp(q.Notes)
@@ -96,7 +96,7 @@ func (r *Run) open(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fail(step, "open a deploy request", err)
 	}
-	if q.BranchID != "" && q.BranchID != r.facts.BranchID {
+	if q.BranchID != "" && !r.without.same(q.BranchID, r.facts.BranchID) {
 		_, err := r.API.CloseDeployRequest(ctx, q.Number)
 		return "", errors.Join(errLost, err)
 	}

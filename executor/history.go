@@ -88,7 +88,7 @@ func guarded(err error) bool {
 
 // confirmLive is asked inside the history transaction, just before it commits.
 func (r *Run) confirmLive(ctx context.Context) error {
-	if r.facts.Request == 0 {
+	if r.facts.Request == 0 || r.without.confirm {
 		return nil // there was no schema to deploy
 	}
 	q, err := r.Urgent.DeployRequest(ctx, r.facts.Request)
@@ -111,7 +111,7 @@ const liveWait = 2 * time.Minute
 // there. What others have done to the same tables since does not matter.
 func (r *Run) seenLive(ctx context.Context) error {
 	const step = planner.HistoryWrite
-	if r.onlyHistory() {
+	if r.onlyHistory() || r.without.seen {
 		return nil
 	}
 	if r.facts.Changes == nil {

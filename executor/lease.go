@@ -20,6 +20,8 @@ type lease struct {
 	mu   sync.Mutex
 	gone error
 	lost func(error)
+
+	margin time.Duration
 }
 
 // margin is how long before the heartbeat's end its holder stops acting: a
@@ -43,7 +45,10 @@ func (r *Run) hold(ctx context.Context) error {
 		return err
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &lease{access: access, stop: stop, lost: r.lost}
+	l := &lease{access: access, stop: stop, lost: r.lost, margin: margin}
+	if r.without.margin {
+		l.margin = 0
+	}
 	l.ended.Add(1)
 	go func() {
 		defer l.ended.Done()
@@ -97,7 +102,7 @@ func (l *lease) left() time.Duration {
 	if p == nil || p.ExpiresAt == nil {
 		return margin
 	}
-	return p.ExpiresAt.Sub(planner.Now(l.access.API)) - margin
+	return p.ExpiresAt.Sub(planner.Now(l.access.API)) - l.margin
 }
 
 func (l *lease) check() error {
@@ -122,6 +127,9 @@ func (l *lease) end(ctx context.Context) error {
 
 // onLost has the lease cancel the walk when the lead is lost.
 func (r *Run) onLost(cancel func(error)) {
+	if r.without.heartbeat {
+		return
+	}
 	r.lost = cancel
 	if r.lease != nil {
 		r.lease.mu.Lock()
@@ -132,7 +140,7 @@ func (r *Run) onLost(cancel func(error)) {
 
 // leads is asked before every act that others can see.
 func (r *Run) leads() error {
-	if r.lease == nil {
+	if r.lease == nil || r.without.heartbeat {
 		return nil
 	}
 	return r.lease.check()

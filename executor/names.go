@@ -173,11 +173,11 @@ func (r *Run) kept(id string) bool {
 
 func (r *Run) doubt(seen watch, id string, patience time.Duration, why string) (pulse, string, error) {
 	since, ok := seen[id]
-	if !ok {
+	if !ok && !r.without.twoLooks {
 		seen[id] = time.Now()
 		return quiet, why, nil
 	}
-	if time.Since(since) < patience {
+	if time.Since(since) < patience && !r.without.twoLooks {
 		return quiet, why, nil
 	}
 	return dead, why, nil

@@ -106,7 +106,7 @@ func (r *Run) holderElsewhere(ctx context.Context) (branch string, live *planets
 		return "", nil, nil
 	}
 	b, err := r.API.Branch(ctx, f.Branch)
-	if planetscale.IsNotFound(err) || err == nil && b.ID != f.BranchID {
+	if planetscale.IsNotFound(err) || err == nil && !r.without.same(b.ID, f.BranchID) {
 		return f.Branch, nil, nil
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func (r *Run) retake(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	b, err := r.API.Branch(ctx, r.facts.Branch)
-	if planetscale.IsNotFound(err) || err == nil && b.ID != r.facts.BranchID {
+	if planetscale.IsNotFound(err) || err == nil && !r.without.same(b.ID, r.facts.BranchID) {
 		return false, nil
 	}
 	if err != nil {
@@ -215,7 +215,7 @@ func (r *Run) asChecked(ctx context.Context) (bool, error) {
 // for ever.
 func (r *Run) owed() *facts {
 	q := planner.Owed(r.seen)
-	if q == nil || r.joined[q.Request.Number] {
+	if r.without.owed || q == nil || r.joined[q.Request.Number] {
 		return nil
 	}
 	r.joined[q.Request.Number] = true
