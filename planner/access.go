@@ -43,19 +43,20 @@ type Access struct {
 	URL      planetscale.Secret // connect with this instead
 	Made     func(id string)    // told of a password's id before it is used; may be nil
 
-	mu       sync.Mutex
+	making   sync.Mutex // held while a password is made or deleted
+	db       *sql.DB    // guarded by making
+	mu       sync.Mutex // never held during a call: a renewal that hangs must not hide when the password ends
 	password *planetscale.Password
-	db       *sql.DB
 }
 
 // DB returns the connection pool, making the password first where needed.
 func (a *Access) DB(ctx context.Context) (*sql.DB, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.making.Lock()
+	defer a.making.Unlock()
 	if a.db != nil && a.left() > lend {
 		return a.db, nil
 	}
-	if a.db != nil && a.left() > 30*time.Second && a.renew(ctx) == nil {
+	if a.db != nil && a.left() > 30*time.Second && a.Renew(ctx) == nil {
 		return a.db, nil
 	}
 	if err := a.discard(ctx); err != nil {
@@ -66,12 +67,12 @@ func (a *Access) DB(ctx context.Context) (*sql.DB, error) {
 		p, err := a.API.CreatePassword(ctx, a.Branch, planetscale.NewPassword{Name: a.Name, Role: a.Role, TTL: PasswordTTL})
 		if err != nil {
 			if p != nil && p.ID != "" { // made, but the answer cannot be used
-				a.password = p
+				a.set(p)
 				err = errors.Join(err, a.discard(ctx))
 			}
 			return nil, fmt.Errorf("make a %s password for branch %s: %w", a.Role, a.Branch, err)
 		}
-		a.password = p
+		a.set(p)
 		if a.Made != nil {
 			a.Made(p.ID)
 		}
@@ -119,23 +120,26 @@ func (a *Access) Password() *planetscale.Password {
 	return a.password
 }
 
+func (a *Access) set(p *planetscale.Password) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.password = p
+}
+
 // Renew moves the password's expiry. A password past its expiry is never
 // renewed: whoever held it has lost it.
 func (a *Access) Renew(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.renew(ctx)
-}
-
-func (a *Access) renew(ctx context.Context) error {
-	if a.password == nil {
+	old := a.Password()
+	if old == nil {
 		return errors.New("there is no password to renew")
 	}
-	renewed, err := a.API.RenewPassword(ctx, a.Branch, a.password.ID)
+	renewed, err := a.API.RenewPassword(ctx, a.Branch, old.ID)
 	if err != nil {
 		return err
 	}
-	if renewed.ExpiresAt != nil {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if renewed.ExpiresAt != nil && a.password != nil && a.password.ID == old.ID {
 		next := *a.password
 		next.ExpiresAt = renewed.ExpiresAt // the answer to a renewal holds no plain text
 		a.password = &next
@@ -157,10 +161,11 @@ const lend = 3 * time.Minute
 // left is how long the password will live; for ever without one, or without an
 // expiry.
 func (a *Access) left() time.Duration {
-	if a.password == nil || a.password.ExpiresAt == nil {
+	p := a.Password()
+	if p == nil || p.ExpiresAt == nil {
 		return math.MaxInt64
 	}
-	return a.password.ExpiresAt.Sub(Now(a.API))
+	return p.ExpiresAt.Sub(Now(a.API))
 }
 
 func (a *Access) drop() {
@@ -173,28 +178,29 @@ func (a *Access) drop() {
 // Leave ends the connections and leaves the password as it is: for a holder
 // who has lost it.
 func (a *Access) Leave() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.making.Lock()
+	defer a.making.Unlock()
 	a.drop()
 }
 
 // Close ends the connections and deletes the password. A password that is gone
 // already is no error.
 func (a *Access) Close(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.making.Lock()
+	defer a.making.Unlock()
 	return a.discard(ctx)
 }
 
 func (a *Access) discard(ctx context.Context) error {
 	a.drop()
-	if a.password == nil {
+	p := a.Password()
+	if p == nil {
 		return nil
 	}
-	id := a.password.ID
+	id := p.ID
 	if err := a.API.DeletePassword(ctx, a.Branch, id); err != nil && !planetscale.IsNotFound(err) {
 		return fmt.Errorf("delete password %s of branch %s: %w", id, a.Branch, err)
 	}
-	a.password = nil
+	a.set(nil)
 	return nil
 }

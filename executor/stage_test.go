@@ -1,0 +1,401 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/pmig/pmig/planetscale"
+)
+
+// stage owns the interleaving of several processes on one platform. Every HTTP
+// call, every MySQL connection and every begin and commit of a history
+// transaction of a process is a point at which it stops, and goes on when the
+// stage lets it: one process at a time, until it stops or sleeps again. Time is
+// free, and passes only while nobody can go on.
+type stage struct {
+	w     *world
+	procs []*process
+	plan  []event
+	pick  func(ready []*arrival) int // who goes next; nil: who went least lately
+	check func()                     // after every commit
+	trace []string
+	wrong string // the first thing that was found to be
+	began time.Time
+
+	bell    chan struct{}
+	mu      sync.Mutex
+	waiting []*arrival
+	late    sync.WaitGroup // calls that are still on their way
+	turn    int
+}
+
+// event is one thing that happens in a schedule: to a process at its n-th
+// point, or by a person while it stands there.
+type event struct {
+	who, at int
+	do      action
+	pause   time.Duration // of stop, slow and late
+	until   int           // of stop: until the next process has come to this point, instead
+	act     deed          // of people
+}
+
+func (e event) String() string {
+	s := fmt.Sprintf("{who: %d, at: %d, do: %s", e.who, e.at, e.do)
+	switch {
+	case e.do == people:
+		s += ", act: " + string(e.act)
+	case e.until > 0:
+		s += fmt.Sprintf(", until: %d", e.until)
+	case e.pause > 0:
+		s += ", pause: " + e.pause.String()
+	}
+	return s + "}"
+}
+
+type action string
+
+const (
+	stop   action = "stop"   // SIGSTOP, a machine asleep: nothing of the process goes on; then it wakes in the middle of what it did
+	slow   action = "slow"   // the same, with the call already carried out
+	die    action = "die"    // kill -9 before the call
+	gone   action = "gone"   // kill -9 after it
+	lost   action = "lost"   // carried out, without an answer
+	cut    action = "cut"    // from here on nothing of the process reaches the platform for a while
+	late   action = "late"   // the answer does not come, and the call arrives only later
+	jump   action = "jump"   // the platform's clock goes forward
+	stale  action = "stale"  // from here on heartbeats are not renewed
+	people action = "people" // a person does something
+)
+
+// process is one pmig on a machine of its own.
+type process struct {
+	stage *stage
+	name  string
+	n     int // points so far
+	last  int // turn that it had last
+
+	mu      sync.Mutex
+	dead    bool
+	cutTill time.Time
+	mute    bool // no renewals
+	conns   []io.Closer
+	cancel  context.CancelFunc
+
+	wake    func() (bool, time.Time) // whether it goes on, and when to look again; nil: it runs
+	done    bool
+	err     error
+	faulted bool // something of the schedule happened to it
+	alone   bool // it comes after the others
+}
+
+type arrival struct {
+	p    *process
+	what string
+	let  chan event
+}
+
+var errDead = errors.New("killed")
+
+// point stops the process until the stage lets it go on, and says what happens
+// to it there.
+func (p *process) point(what string) event {
+	a := &arrival{p, what, make(chan event, 1)}
+	p.stage.mu.Lock()
+	p.stage.waiting = append(p.stage.waiting, a)
+	p.stage.mu.Unlock()
+	p.stage.ring()
+	return <-a.let
+}
+
+func (s *stage) ring() {
+	select {
+	case s.bell <- struct{}{}:
+	default:
+	}
+}
+
+// longest is how long a schedule may last before it counts as hung.
+const longest = 24 * time.Hour
+
+// play lets the processes run to their end. It returns false if they have none.
+func (s *stage) play() bool {
+	s.began = time.Now()
+	for time.Since(s.began) < longest {
+		synctest.Wait()
+		a, again := s.next()
+		if a != nil {
+			s.grant(a)
+			continue
+		}
+		if !slices.ContainsFunc(s.procs, func(p *process) bool { return !p.done }) {
+			s.late.Wait()
+			return true
+		}
+		t := time.NewTimer(min(again, longest))
+		select {
+		case <-s.bell:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	return false
+}
+
+// next is the arrival whose turn it is, nil if nobody can go on; then again is
+// when to look again at the latest.
+func (s *stage) next() (a *arrival, again time.Duration) {
+	again = longest
+	var ready []*arrival
+	for _, p := range s.procs {
+		if p.wake != nil {
+			awake, at := p.wake()
+			if !awake {
+				again = min(again, max(time.Until(at), time.Millisecond))
+				continue
+			}
+			p.wake = nil
+		}
+		s.mu.Lock()
+		for _, a := range s.waiting {
+			if a.p == p {
+				ready = append(ready, a)
+				break
+			}
+		}
+		s.mu.Unlock()
+	}
+	if len(ready) == 0 {
+		return nil, again
+	}
+	if s.pick != nil {
+		return ready[s.pick(ready)], 0
+	}
+	return slices.MinFunc(ready, func(a, b *arrival) int { return a.p.last - b.p.last }), 0
+}
+
+// grant lets an arrival go on, or has happen to it what the plan says.
+func (s *stage) grant(a *arrival) {
+	p := a.p
+	if p.dead || time.Now().Before(p.cutTill) || p.mute && strings.HasSuffix(a.what, "/renew") {
+		s.let(a, event{do: cut})
+		return
+	}
+	p.n++
+	i := slices.IndexFunc(s.plan, func(e event) bool { return s.procs[e.who] == p && e.at == p.n })
+	if i < 0 {
+		s.say(a, "")
+		s.let(a, event{})
+		return
+	}
+	e := s.plan[i]
+	s.plan = slices.Delete(s.plan, i, i+1)
+	s.say(a, string(e.do))
+	p.faulted = p.faulted || e.do != people && e.do != jump
+	switch e.do {
+	case people:
+		s.say(a, s.w.person(e.act))
+		p.n-- // it has not gone on yet
+		return
+	case jump:
+		if err := s.w.e.Advance(e.pause); err != nil {
+			s.w.t.Error(err)
+		}
+		p.n--
+		return
+	case stop:
+		s.halt(p, e)
+		p.n--
+		return
+	case cut:
+		p.cutTill = time.Now().Add(e.pause)
+	case stale:
+		p.mute = true
+		e = event{}
+	}
+	s.let(a, e)
+}
+
+// let lets an arrival go on. After a commit the target is looked at.
+func (s *stage) let(a *arrival, e event) {
+	s.mu.Lock()
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *arrival) bool { return w == a })
+	s.mu.Unlock()
+	s.turn++
+	a.p.last = s.turn
+	a.let <- e
+	if a.what == "commit" {
+		synctest.Wait()
+		s.check()
+	}
+}
+
+// halt stops a process: for a time, or until the next one has come somewhere or
+// to its end.
+func (s *stage) halt(p *process, e event) {
+	if e.pause == 0 {
+		e.pause = 40 * time.Minute
+	}
+	till := time.Now().Add(e.pause)
+	other := s.procs[(slices.Index(s.procs, p)+1)%len(s.procs)]
+	p.wake = func() (bool, time.Time) {
+		return !time.Now().Before(till) || e.until > 0 && (other.n >= e.until || other.done), till
+	}
+}
+
+func (s *stage) say(a *arrival, what string) {
+	s.trace = append(s.trace, fmt.Sprintf("%8s %s %d %s %s", time.Since(s.began).Round(time.Second), a.p.name, a.p.n, a.what, what))
+}
+
+// kill is kill -9: its connections end, and nothing of it goes on.
+func (p *process) kill() {
+	p.mu.Lock()
+	p.dead = true
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.mu.Unlock()
+	p.cancel()
+}
+
+func (p *process) killed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// RoundTrip is the process's way to the platform.
+func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p.killed() {
+		return nil, errDead
+	}
+	_, path, _ := strings.Cut(r.URL.Path, "/databases/shop")
+	e := p.point(r.Method + " " + path)
+	switch {
+	case e.do == die:
+		p.kill()
+		fallthrough
+	case p.killed():
+		return nil, errDead
+	case e.do == cut:
+		return nil, errBroken
+	case e.do == late:
+		return p.later(r, e.pause)
+	}
+	// What has been sent arrives, whatever its sender thinks by then.
+	resp, err := p.stage.w.e.Transport().RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+	switch e.do {
+	case gone:
+		p.kill()
+		err = errDead
+	case lost:
+		err = errBroken
+	case slow:
+		p.stage.halt(p, e)
+		p.point("answer")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// later carries a call out when its sender has given up.
+func (p *process) later(r *http.Request, after time.Duration) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	copied := r.Clone(context.WithoutCancel(r.Context()))
+	copied.Body = io.NopCloser(strings.NewReader(string(body)))
+	p.stage.late.Go(func() {
+		time.Sleep(after)
+		if resp, err := p.stage.w.e.Transport().RoundTrip(copied); err == nil {
+			resp.Body.Close()
+		}
+	})
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// deed is what a person does.
+type deed string
+
+const (
+	approve      deed = "approve"
+	closes       deed = "close"
+	cancels      deed = "cancel"
+	deploys      deed = "deploy"
+	reverts      deed = "revert"
+	deleteBranch deed = "delete branch"
+	opens        deed = "open"
+	ends         deed = "end window"
+)
+
+// person has a person do something to the newest thing that it can be done to,
+// and says what came of it.
+func (w *world) person(d deed) string {
+	ctx := context.Background()
+	requests, err := w.api.DeployRequests(ctx, planetscale.DeployRequestFilter{})
+	if err != nil {
+		w.t.Error(err)
+		return ""
+	}
+	slices.SortFunc(requests, func(a, b planetscale.DeployRequest) int { return b.Number - a.Number })
+	branches, err := w.api.Branches(ctx)
+	if err != nil {
+		w.t.Error(err)
+		return ""
+	}
+	branches = slices.DeleteFunc(branches, func(b planetscale.Branch) bool { return b.Name == "main" })
+	slices.SortFunc(branches, func(a, b planetscale.Branch) int { return strings.Compare(b.Name, a.Name) })
+	number := 0
+	if len(requests) > 0 {
+		number = requests[0].Number
+	}
+	at := fmt.Sprintf("deploy-requests/%d", number)
+	method, path, body := "POST", "", ""
+	switch d {
+	case approve:
+		path, body = at+"/reviews", `{"state":"approved"}`
+	case closes:
+		method, path, body = "PATCH", at, `{"state":"closed"}`
+	case cancels:
+		path = at + "/cancel"
+	case deploys:
+		path = at + "/deploy"
+	case reverts:
+		path = at + "/revert"
+	case ends:
+		path = at + "/skip-revert"
+	case deleteBranch, opens:
+		if len(branches) == 0 {
+			return "nothing there"
+		}
+		if method, path = "DELETE", "branches/"+branches[0].Name; d == opens {
+			method, path, body = "POST", "deploy-requests", fmt.Sprintf(`{"branch":%q,"into_branch":"main"}`, branches[0].Name)
+		}
+	}
+	req, err := http.NewRequest(method, "https://emulator.test/_emulator/as/alice/v1/organizations/acme/databases/shop/"+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Error(err)
+		return ""
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := w.e.Transport().RoundTrip(req)
+	if err != nil {
+		return err.Error()
+	}
+	resp.Body.Close()
+	return fmt.Sprintf("alice: %s: %d", d, resp.StatusCode)
+}
