@@ -210,7 +210,7 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 		}
 	}
 	r.plan, r.seen = plan, seen
-	if plan.PendingCount() == 0 || r.owed() != nil {
+	if plan.PendingCount() == 0 || r.owing() != nil {
 		if err := r.withdraw(ctx, nil); err != nil {
 			return err
 		}

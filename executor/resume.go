@@ -210,12 +210,21 @@ func (r *Run) asChecked(ctx context.Context) (bool, error) {
 	return s.Digest() == r.facts.BranchSchema && r.facts.Changes != nil, nil
 }
 
+// owing finds the request whose history is owed and has not been seen to.
+func (r *Run) owing() *planner.StampedRequest {
+	q := planner.Owed(r.seen)
+	if r.without.owed || q == nil || r.joined[q.Request.Number] {
+		return nil
+	}
+	return q
+}
+
 // owed gives what is known of the request whose history is owed, nil if there is
 // none. Each is seen to once: what cannot be written then is reported, not tried
 // for ever.
 func (r *Run) owed() *facts {
-	q := planner.Owed(r.seen)
-	if r.without.owed || q == nil || r.joined[q.Request.Number] {
+	q := r.owing()
+	if q == nil {
 		return nil
 	}
 	r.joined[q.Request.Number] = true

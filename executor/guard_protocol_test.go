@@ -1,0 +1,54 @@
+package executor_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/pmig/pmig/executor"
+	"github.com/pmig/pmig/planner"
+)
+
+// What the protocol's model test has found, each in a test of its own.
+
+// lateSight sees no deploy requests at its first look: they are opened and
+// deployed right after it.
+type lateSight struct {
+	executor.Planner
+	n int
+}
+
+func (p *lateSight) Plan(ctx context.Context) (*planner.Database, *planner.Observation, error) {
+	plan, seen, err := p.Planner.Plan(ctx)
+	if p.n++; p.n == 1 && err == nil {
+		seen.Requests = nil
+	}
+	return plan, seen, err
+}
+
+// A deployment whose history is owed is seen for the first time under the lock.
+func TestOwedUnderTheLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, brief, small())
+		var away atomic.Bool
+		w.at(planner.HistoryWrite, func() { away.Store(true) })
+		_, err := w.run(rt(func(r *http.Request) (*http.Response, error) {
+			if away.Load() {
+				return nil, errBroken
+			}
+			return w.e.Transport().RoundTrip(r)
+		}), "one").Apply(t.Context())
+		t.Log("first:", err)
+		w.event = nil
+		r := w.run(w.e.Transport(), "two")
+		r.Planner = &lateSight{Planner: r.Planner}
+		if _, err := r.Apply(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if problem := w.problem(1, map[string][]string{"h": {"1"}}); problem != "" {
+			t.Error(problem)
+		}
+	})
+}
