@@ -28,9 +28,13 @@ func (s *stage) add(w *world, name string, j *journal, without ...string) *proce
 	s.procs = append(s.procs, p)
 	r := w.run(p, name)
 	r.Connect, r.Target.Connect = p.connect, p.connect
-	r.Dial = func(planner.Login) (func(context.Context) (net.Conn, error), *tls.Config, error) { return p.dial, nil, nil }
+	r.Dial = func(planner.Login) (func(context.Context) (net.Conn, error), *tls.Config, error) {
+		return p.dial, nil, nil
+	}
 	r.Journal = &killable{j, p}
-	r.Lock = func(context.Context, state.Key, string) (func() error, error) { return func() error { return nil }, nil }
+	r.Lock = func(context.Context, state.Key, string) (func() error, error) {
+		return func() error { return nil }, nil
+	}
 	r.LockTimeout = 2 * time.Hour
 	r.Event = func(e executor.Event) {
 		if e.Type == executor.Note || e.Type == executor.StepFail {

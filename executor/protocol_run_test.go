@@ -24,7 +24,7 @@ func many(t *testing.T, cs []scenario) {
 	var wg sync.WaitGroup
 	began := time.Now()
 	var mu sync.Mutex
-	out, _ := os.Create("/tmp/wt/bad.log")
+	out, _ := os.Create("/tmp/wt/bad-" + strings.ReplaceAll(*explore+*without, " ", "_") + ".log")
 	for range *workers {
 		wg.Go(func() {
 			for c := range next {
@@ -76,25 +76,25 @@ func TestExplore(t *testing.T) {
 				c := base
 				switch kind {
 				case "stop7":
-					c.plan = []event{{who: who, at: at, do: stop, pause: 7 * time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: stop, pause: 7 * time.Minute}}
 				case "stop20":
-					c.plan = []event{{who: who, at: at, do: stop, pause: 40 * time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: stop, pause: 40 * time.Minute}}
 				case "stop1":
-					c.plan = []event{{who: who, at: at, do: stop, pause: time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: stop, pause: time.Minute}}
 				case "slow7":
-					c.plan = []event{{who: who, at: at, do: slow, pause: 7 * time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: slow, pause: 7 * time.Minute}}
 				case "stale":
-					c.plan = []event{{who: who, at: at, do: stale}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: stale}}
 				case "jump":
-					c.plan = []event{{who: who, at: at, do: jump, pause: 6 * time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: jump, pause: 6 * time.Minute}}
 				case "die", "gone", "lost":
-					c.plan = []event{{who: who, at: at, do: action(kind)}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: action(kind)}}
 				case "late":
-					c.plan = []event{{who: who, at: at, do: late, pause: 10 * time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: late, pause: 10 * time.Minute}}
 				case "cut":
-					c.plan = []event{{who: who, at: at, do: cut, pause: 8 * time.Minute}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: cut, pause: 8 * time.Minute}}
 				default:
-					c.plan = []event{{who: who, at: at, do: people, act: deed(strings.ReplaceAll(kind, "_", " "))}}
+					c.plan = []event{{who: who, spot: spot{at: at}, do: people, act: deed(strings.ReplaceAll(kind, "_", " "))}}
 				}
 				cs = append(cs, c)
 			}

@@ -276,14 +276,24 @@ func (r *Run) walk(ctx context.Context, from planner.Kind) error {
 			continue
 		}
 		if err != nil {
-			if lost := context.Cause(ctx); errors.Is(lost, errLost) {
-				err = lost
-			}
-			return r.failed(ctx, s.kind, err)
+			return r.failed(ctx, s.kind, r.orLost(ctx, err))
 		}
 	}
 	r.facts.Finished, r.facts.Ended = true, "done"
 	return r.record(planner.Cleanup, "finished", "")
+}
+
+// orLost is an error, or the loss of the lead where that is behind it: what this
+// run had made may be another's or gone by now.
+func (r *Run) orLost(ctx context.Context, err error) error {
+	if lost := context.Cause(ctx); errors.Is(lost, errLost) {
+		return lost
+	}
+	if lost := r.leads(); lost != nil && ctx.Err() == nil && OutcomeOf(err) == Failed && !errors.Is(err, errAgain) && !errors.Is(err, errWaited) {
+		r.note(r.step, err.Error())
+		return lost
+	}
+	return err
 }
 
 // onlyHistory reports whether the migrations changed no schema, so that there

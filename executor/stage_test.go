@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,14 +22,15 @@ import (
 // stage lets it: one process at a time, until it stops or sleeps again. Time is
 // free, and passes only while nobody can go on.
 type stage struct {
-	w     *world
-	procs []*process
-	plan  []event
-	pick  func(ready []*arrival) int // who goes next; nil: who went least lately
-	check func()                     // after every commit
-	trace []string
-	wrong string // the first thing that was found to be
-	began time.Time
+	w       *world
+	procs   []*process
+	plan    []event
+	pick    func(ready []*arrival) int // who goes next; nil: who went least lately
+	check   func()                     // after every commit
+	trace   []string
+	wrong   string   // what was found to be
+	without []string // rules that are off
+	began   time.Time
 
 	bell    chan struct{}
 	mu      sync.Mutex
@@ -37,27 +39,47 @@ type stage struct {
 	turn    int
 }
 
-// event is one thing that happens in a schedule: to a process at its n-th
-// point, or by a person while it stands there.
+// spot is a point of a process: its at-th one, of those that a pattern matches
+// and that come after it has passed one that after matches.
+type spot struct {
+	call  string
+	at    int
+	after string
+}
+
+func (x spot) String() string {
+	if x.call == "" {
+		return fmt.Sprint(x.at)
+	}
+	text := fmt.Sprintf("%d. %s", x.at, x.call)
+	if x.after != "" {
+		text += " after " + x.after
+	}
+	return text
+}
+
+// event is one thing that happens in a schedule: to a process at a point of it,
+// or by a person while it stands there.
 type event struct {
-	who, at int
-	do      action
-	pause   time.Duration // of stop, slow and late
-	until   int           // of stop: until the next process has come to this point, instead
-	act     deed          // of people
+	who   int
+	spot  spot
+	do    action
+	pause time.Duration // of stop, slow, cut, late and jump
+	till  spot          // of stop: until the next process has come there, instead
+	act   deed          // of people
 }
 
 func (e event) String() string {
-	s := fmt.Sprintf("{who: %d, at: %d, do: %s", e.who, e.at, e.do)
+	s := fmt.Sprintf("p%d at %v: %s", e.who, e.spot, e.do)
 	switch {
 	case e.do == people:
-		s += ", act: " + string(e.act)
-	case e.until > 0:
-		s += fmt.Sprintf(", until: %d", e.until)
+		s += " " + string(e.act)
+	case e.till.at > 0:
+		s += fmt.Sprintf(" until the next is at %v", e.till)
 	case e.pause > 0:
-		s += ", pause: " + e.pause.String()
+		s += " " + e.pause.String()
 	}
-	return s + "}"
+	return s
 }
 
 type action string
@@ -77,10 +99,11 @@ const (
 
 // process is one pmig on a machine of its own.
 type process struct {
-	stage *stage
-	name  string
-	n     int // points so far
-	last  int // turn that it had last
+	stage  *stage
+	name   string
+	calls  []string // points that it has passed
+	halted string   // where it was stopped last
+	last   int      // turn that it had last
 
 	mu      sync.Mutex
 	dead    bool
@@ -188,8 +211,9 @@ func (s *stage) grant(a *arrival) {
 		s.let(a, event{do: cut})
 		return
 	}
-	p.n++
-	i := slices.IndexFunc(s.plan, func(e event) bool { return s.procs[e.who] == p && e.at == p.n })
+	i := slices.IndexFunc(s.plan, func(e event) bool {
+		return s.procs[e.who] == p && e.spot.matches(a.what) && p.count(e.spot) == e.spot.at-1 && p.since(e.spot) >= 0
+	})
 	if i < 0 {
 		s.say(a, "")
 		s.let(a, event{})
@@ -198,21 +222,23 @@ func (s *stage) grant(a *arrival) {
 	e := s.plan[i]
 	s.plan = slices.Delete(s.plan, i, i+1)
 	s.say(a, string(e.do))
-	p.faulted = p.faulted || e.do != people && e.do != jump
+	switch e.do {
+	case people, jump, stop, slow:
+	default:
+		p.faulted = true
+	}
 	switch e.do {
 	case people:
 		s.say(a, s.w.person(e.act))
-		p.n-- // it has not gone on yet
 		return
 	case jump:
 		if err := s.w.e.Advance(e.pause); err != nil {
 			s.w.t.Error(err)
 		}
-		p.n--
 		return
 	case stop:
+		p.halted = a.what
 		s.halt(p, e)
-		p.n--
 		return
 	case cut:
 		p.cutTill = time.Now().Add(e.pause)
@@ -230,6 +256,7 @@ func (s *stage) let(a *arrival, e event) {
 	s.mu.Unlock()
 	s.turn++
 	a.p.last = s.turn
+	a.p.calls, a.p.halted = append(a.p.calls, a.what), ""
 	a.let <- e
 	if a.what == "commit" {
 		synctest.Wait()
@@ -246,12 +273,48 @@ func (s *stage) halt(p *process, e event) {
 	till := time.Now().Add(e.pause)
 	other := s.procs[(slices.Index(s.procs, p)+1)%len(s.procs)]
 	p.wake = func() (bool, time.Time) {
-		return !time.Now().Before(till) || e.until > 0 && (other.n >= e.until || other.done), till
+		return !time.Now().Before(till) || e.till.at > 0 && (other.done || other.came(e.till)), till
 	}
 }
 
+func (x spot) matches(call string) bool {
+	return x.call == "" || regexp.MustCompile(x.call).MatchString(call)
+}
+
+// since is the first point from which a spot counts, -1 if it does not yet.
+func (p *process) since(x spot) int {
+	if x.after == "" {
+		return 0
+	}
+	i := slices.IndexFunc(p.calls, regexp.MustCompile(x.after).MatchString)
+	if i < 0 {
+		return -1
+	}
+	return i + 1
+}
+
+// count is how many points that a spot means have been passed.
+func (p *process) count(x spot) int {
+	n := 0
+	for _, c := range p.calls[max(0, p.since(x)):] {
+		if x.matches(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// came reports whether the process has passed a spot, or stands there stopped.
+func (p *process) came(x spot) bool {
+	n := p.count(x)
+	if p.halted != "" && x.matches(p.halted) {
+		n++
+	}
+	return p.since(x) >= 0 && n >= x.at
+}
+
 func (s *stage) say(a *arrival, what string) {
-	s.trace = append(s.trace, fmt.Sprintf("%8s %s %d %s %s", time.Since(s.began).Round(time.Second), a.p.name, a.p.n, a.what, what))
+	s.trace = append(s.trace, fmt.Sprintf("%8s %s %d %s %s", time.Since(s.began).Round(time.Second), a.p.name, len(a.p.calls)+1, a.what, what))
 }
 
 // kill is kill -9: its connections end, and nothing of it goes on.
@@ -277,6 +340,9 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errDead
 	}
 	_, path, _ := strings.Cut(r.URL.Path, "/databases/shop")
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
 	e := p.point(r.Method + " " + path)
 	switch {
 	case e.do == die:
@@ -340,11 +406,16 @@ const (
 	deleteBranch deed = "delete branch"
 	opens        deed = "open"
 	ends         deed = "end window"
+	undo         deed = "undo" // takes the first migration's change back, past every rule
 )
 
 // person has a person do something to the newest thing that it can be done to,
 // and says what came of it.
 func (w *world) person(d deed) string {
+	if d == undo {
+		w.sql("ALTER TABLE a DROP COLUMN b")
+		return "undone"
+	}
 	ctx := context.Background()
 	requests, err := w.api.DeployRequests(ctx, planetscale.DeployRequestFilter{})
 	if err != nil {
