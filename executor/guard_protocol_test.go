@@ -3,9 +3,11 @@ package executor_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/pmig/pmig/executor"
 	"github.com/pmig/pmig/planner"
@@ -46,6 +48,39 @@ func TestOwedUnderTheLock(t *testing.T) {
 		r.Planner = &lateSight{Planner: r.Planner}
 		if _, err := r.Apply(t.Context()); err != nil {
 			t.Error(err)
+		}
+		if problem := w.problem(1, map[string][]string{"h": {"1"}}); problem != "" {
+			t.Error(problem)
+		}
+	})
+}
+
+// A process that lost the lead takes its own run up again. The password with
+// which it reads the target is not one of those that the run has left behind.
+func TestTakesItsOwnRunUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		knobs := brief
+		knobs.Deploy = 53 * time.Second // each of two tables: longer than until the first renewal
+		w := newWorld(t, knobs, small())
+		w.event = func(e executor.Event) {
+			if e.Type == executor.Note || e.Type == executor.StepStart {
+				t.Log(e.Time.Format("15:04:05"), e.Step, e.Message)
+			}
+		}
+		taken := false
+		_, err := w.run(rt(func(r *http.Request) (*http.Response, error) {
+			if !taken && strings.HasSuffix(r.URL.Path, "/renew") && strings.Contains(r.URL.Path, "/branches/pmig-") {
+				taken = true
+				gone := r.Clone(r.Context())
+				gone.Method, gone.URL.Path, gone.Body = "DELETE", strings.TrimSuffix(r.URL.Path, "/renew"), nil
+				if _, err := w.e.Transport().RoundTrip(gone); err != nil {
+					return nil, err
+				}
+			}
+			return w.e.Transport().RoundTrip(r)
+		}), "one").Apply(t.Context())
+		if err != nil || !taken {
+			t.Errorf("taken %v: %v", taken, err)
 		}
 		if problem := w.problem(1, map[string][]string{"h": {"1"}}); problem != "" {
 			t.Error(problem)

@@ -181,7 +181,9 @@ func (r *Run) retake(ctx context.Context) (bool, error) {
 	}
 	old := r.facts.Passwords
 	r.facts.Passwords = nil
+	inUse := ""
 	if p := r.Target.Password(); p != nil {
+		inUse = p.ID
 		r.facts.Passwords = append(r.facts.Passwords, passwordRef{r.Target.Branch, p.ID})
 	}
 	if err := r.hold(ctx); err != nil {
@@ -189,6 +191,9 @@ func (r *Run) retake(ctx context.Context) (bool, error) {
 	}
 	// The new heartbeat beats before the old one ends: nobody sees a gap.
 	for _, p := range old {
+		if p.ID == inUse {
+			continue
+		}
 		if err := r.API.DeletePassword(ctx, p.Branch, p.ID); err != nil && !planetscale.IsNotFound(err) {
 			r.facts.Passwords = append(r.facts.Passwords, p)
 		}
