@@ -87,3 +87,26 @@ func TestTakesItsOwnRunUp(t *testing.T) {
 		}
 	})
 }
+
+// A heartbeat that cannot be renewed is not made anew under the holder's feet:
+// a process that was asleep meanwhile would take it for its own.
+func TestOneHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		knobs := brief
+		knobs.Diff = 150 * time.Second
+		w := newWorld(t, knobs, small())
+		made := 0
+		_, err := w.run(rt(func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/branches/pmig-") && strings.HasSuffix(r.URL.Path, "/renew") {
+				return nil, errBroken
+			}
+			if strings.Contains(r.URL.Path, "/branches/pmig-") && strings.HasSuffix(r.URL.Path, "/passwords") && r.Method == "POST" {
+				made++
+			}
+			return w.e.Transport().RoundTrip(r)
+		}), "one").Apply(t.Context())
+		if err != nil || made != 1 {
+			t.Errorf("%d heartbeats were made: %v", made, err)
+		}
+	})
+}

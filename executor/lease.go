@@ -14,6 +14,7 @@ import (
 // it keeps renewing. Everybody can see when it expires, so it is a heartbeat.
 type lease struct {
 	access *planner.Access
+	db     *sql.DB
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 
@@ -35,17 +36,17 @@ func (r *Run) hold(ctx context.Context) error {
 		Name: r.passwordName(), Role: "admin",
 		Made: func(id string) { r.facts.Passwords = append(r.facts.Passwords, passwordRef{r.facts.Branch, id}) },
 	}
-	_, err := access.DB(ctx)
+	db, err := access.DB(ctx)
 	if kind := planetscale.KindOf(err); kind == planetscale.KindInvalid || kind == planetscale.KindRefused {
 		// The only part of it that the platform may not like is the holder's.
 		access.Name = passwordPrefix(r.facts.Plan.Identity) + r.ID
-		_, err = access.DB(ctx)
+		db, err = access.DB(ctx)
 	}
 	if err != nil {
 		return err
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &lease{access: access, stop: stop, lost: r.lost, margin: margin}
+	l := &lease{access: access, db: db, stop: stop, lost: r.lost, margin: margin}
 	if r.without.margin {
 		l.margin = 0
 	}
@@ -146,10 +147,11 @@ func (r *Run) leads() error {
 	return r.lease.check()
 }
 
-// branch lends a connection to the working branch.
+// branch lends a connection to the working branch. It never makes another
+// password: whose heartbeat cannot be renewed has lost it.
 func (r *Run) branch(ctx context.Context) (*sql.DB, error) {
 	if err := r.leads(); err != nil {
 		return nil, err
 	}
-	return r.lease.access.DB(ctx)
+	return r.lease.db, nil
 }
