@@ -111,6 +111,8 @@ func (c scenario) begin(t *testing.T) *stage {
 		s.before(w.with("h", 1), nil)
 	case "dead": // a process died while it was migrating
 		s.before(w.with("h", 1), []event{{spot: spot{call: "POST /deploy-requests$", at: 1}, do: die}})
+	case "other": // another configuration has a table and a history of its own
+		w.sql("CREATE TABLE x (id BIGINT NOT NULL, PRIMARY KEY (id)); CREATE TABLE z (version VARCHAR(128) NOT NULL, PRIMARY KEY (version)); INSERT INTO z VALUES ('0')")
 	case "parked": // an approved request waits
 		s.before(c.with(w, 1), nil)
 		s.w.person(approve)
@@ -148,7 +150,8 @@ func (w *world) with(table string, n int) *world {
 	v.db.Sources = []*config.Source{{Name: "dbmate", Tool: tool, Path: filepath.Join(v.dir, "dbmate"), RelPath: "dbmate", Dir: v.dir, Keyspace: "shop", On: config.OnBranch,
 		Histories: []migration.Spec{{Tool: tool, Database: "shop", Table: table}}}}
 	if table == "z" {
-		v.write("dbmate/1_z.sql", "-- migrate:up\nCREATE TABLE y (id BIGINT NOT NULL, PRIMARY KEY (id));")
+		v.write("dbmate/0_x.sql", "-- migrate:up\nCREATE TABLE x (id BIGINT NOT NULL, PRIMARY KEY (id));")
+		v.write("dbmate/1_y.sql", "-- migrate:up\nCREATE TABLE y (id BIGINT NOT NULL, PRIMARY KEY (id));")
 		return &v
 	}
 	for _, m := range migrations[:n+1] {
@@ -243,8 +246,8 @@ func (s *stage) verdict(c scenario) string {
 		if err := s.apply(s.w.with("z", 0), "last of the other"); err != nil {
 			s.note(fmt.Sprintf("I5: one more apply of the other configuration: %v", err))
 		}
-		live = append(live, "y.id", "z.version")
-		if got := s.w.column("SELECT version FROM z"); !slices.Equal(got, []string{"1"}) {
+		live = append(live, "x.id", "y.id", "z.version")
+		if got := s.w.column("SELECT version FROM z"); !slices.Equal(got, []string{"0", "1"}) {
 			s.note(fmt.Sprintf("I1: the other history holds %v", got))
 		}
 	}
