@@ -41,6 +41,10 @@ var ablations = []struct {
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
 			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
 		}}},
+	{"give way", nil, "I3", "a leader wakes up while another takes over, sees that it has lost the lead, and takes its own run up again",
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+		}}},
 	{"margin", []string{"fence"}, "I3", "a leader that can renew no more deploys in its heartbeat's last minute; the call is slow and arrives when another leads",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
 			{spot: spot{at: 1}, do: stale}, {spot: at(1, "^GET /deploy-requests/1$"), do: stop, pause: 4*time.Minute + 25*time.Second},

@@ -203,6 +203,16 @@ func (r *Run) underLock(ctx context.Context, older []rival) error {
 			return errAgain
 		}
 	}
+	held, err := r.awake(ctx, older)
+	if err != nil {
+		return err
+	}
+	if held {
+		if err := r.withdraw(ctx, nil); err != nil {
+			return err
+		}
+		return errAgain
+	}
 	plan, seen := r.plan, r.seen
 	if !r.without.replan {
 		if plan, seen, err = r.Planner.Plan(ctx); err != nil {

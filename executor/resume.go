@@ -83,6 +83,9 @@ func (r *Run) takeUp(ctx context.Context) (bool, error) {
 	if err != nil || !held {
 		return false, err
 	}
+	if err := r.overtaken(ctx); err != nil {
+		return false, err
+	}
 	return r.asChecked(ctx)
 }
 

@@ -83,6 +83,7 @@ type Run struct {
 	recorded   bool         // the history of a deployment that failed is written, all of it was live
 	moved      int          // times the target moved under the run
 	reseeded   int          // times the branch's history was found changed after it was seeded
+	watched    watch        // later branches than that of a run that was taken up
 	without    without      // rules that are off: the model test's
 }
 

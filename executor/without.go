@@ -9,6 +9,7 @@ type without struct {
 	owed      bool // history that is owed is written before anything else
 	branchID  bool // a branch is known by its id, not by its name
 	heartbeat bool // who has lost the heartbeat stops
+	giveWay   bool // who takes over and who takes up again look for each other
 	margin    bool // a minute before the heartbeat's end already
 	readBack  bool // a close is looked at again, and a refused one heeded
 	confirm   bool // the request's state is read again inside the history transaction
