@@ -10,6 +10,9 @@ import (
 // at is a spot by its call.
 func at(n int, call string) spot { return spot{call: call, at: n} }
 
+// past is the first point after a call.
+func past(call string) spot { return spot{at: 1, after: call} }
+
 // later has a process begin when a heartbeat of the beginning has run out.
 func later(who int) event {
 	return event{who: who, spot: spot{at: 1}, do: stop, pause: 6*time.Minute + 30*time.Second}
@@ -37,27 +40,27 @@ var ablations = []struct {
 	what   string
 	c      scenario
 }{
-	{"heartbeat", nil, "I3", "a leader wakes up after another has taken over, and opens and deploys its own request beside the other's",
+	{"heartbeat", nil, "I9", "a leader that wakes up while another takes over goes on with what it has lost, and fails",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
-			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"give way", nil, "I3", "a leader wakes up while another takes over, sees that it has lost the lead, and takes its own run up again",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
-			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"margin", []string{"fence"}, "I3", "a leader that can renew no more deploys in its heartbeat's last minute; the call is slow and arrives when another leads",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
 			{spot: spot{at: 1}, do: stale}, {spot: at(1, "^GET /deploy-requests/1$"), do: stop, pause: 4*time.Minute + 25*time.Second},
 			{spot: at(1, deploy), do: stop, pause: 150 * time.Second}, {who: 1, spot: spot{at: 1}, do: stop, pause: 6 * time.Minute},
-			until(1, at(1, deleteOld), at(1, deploy)), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+			until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"fence", nil, "I3", "a call to deploy an older request arrives when another has taken over and migrates",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
-			later(1), until(0, at(1, deploy), at(1, deleteOld)), until(1, at(1, deleteOld), spot{call: deploy, at: 1}), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+			later(1), until(0, at(1, deploy), at(1, deleteOld)), until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"read back", nil, "I3", "a call to deploy arrives just before the close of its request, which is refused",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
-			later(1), until(0, at(1, deploy), at(1, closeFirst)), until(1, at(1, closeFirst), at(1, deploy)), until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+			later(1), until(0, at(1, deploy), at(1, closeFirst)), until(1, at(1, closeFirst), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"replan", nil, "I9", "a process makes its branch when another has done everything since it looked",
 		scenario{start: "clean", newest: []int{1, 1}, plan: []event{until(1, at(1, makeBranch), at(1, never))}}},
@@ -69,7 +72,7 @@ var ablations = []struct {
 		}}},
 	{"numbers", nil, "I9", "a request is opened from a branch of the same name that another has made since",
 		scenario{start: "clean", newest: []int{1, 1}, plan: []event{
-			later(1), until(0, at(1, open), at(1, listOwn)), until(1, at(1, listOwn), spot{at: 1, after: open}), until(0, spot{at: 1, after: open}, at(1, never)),
+			later(1), until(0, at(1, open), at(1, listOwn)), until(1, at(1, listOwn), past(open)), until(0, past(open), at(1, never)),
 		}}},
 	{"confirm", nil, "I2", "a person reverts the deployment between the look at the target and the commit",
 		scenario{start: "clean", newest: []int{1}, window: 30 * time.Minute, plan: []event{
@@ -79,10 +82,10 @@ var ablations = []struct {
 		scenario{start: "clean", newest: []int{1}, plan: []event{
 			{spot: at(1, deploy), do: slow, pause: time.Minute}, {spot: spot{call: "^GET /deploy-requests/1$", at: 1, after: deploy}, do: people, act: undo},
 		}}},
-	{"two looks", nil, "I3", "a branch is seen before its maker has made its heartbeat",
+	{"two looks", []string{"give way"}, "I3", "a branch is seen before its maker has made its heartbeat",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
-			until(0, at(1, hold), at(1, makeBranch)), until(1, at(1, makeBranch), at(1, open)), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)),
-			until(0, spot{at: 1, after: deploy}, at(1, deploy)),
+			{who: 1, spot: spot{at: 1}, do: stop, pause: 5 * time.Second}, {spot: at(1, hold), do: stop, pause: time.Minute}, until(1, at(1, makeBranch), at(1, open)), {spot: at(1, open), do: stop, pause: 40 * time.Second},
+			until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 }
 
