@@ -160,6 +160,9 @@ func (r *Run) makeBranch(ctx context.Context, number int) (bool, error) {
 		if planetscale.IsNotFound(err) && waited < time.Minute {
 			return false, nil // reads may lag behind our own write
 		}
+		if planetscale.IsNotFound(err) {
+			return false, errLost // somebody took this run for dead
+		}
 		if err != nil {
 			return false, err
 		}

@@ -2,7 +2,10 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/pmig/pmig/planetscale"
 	"github.com/pmig/pmig/planner"
@@ -71,4 +74,15 @@ func (r *Run) overtaken(ctx context.Context) error {
 		}
 	}
 	return r.deleteAll(ctx, left)
+}
+
+// overslept reports whether a login was refused because a password of this run
+// has ended: a process that was asleep for longer than it lives plans again.
+func (r *Run) overslept(err error) bool {
+	var refused *mysql.MySQLError
+	if !errors.As(err, &refused) || refused.Number != 1045 || r.Target.URL != "" || r.denied >= 2 {
+		return false
+	}
+	r.denied++
+	return true
 }

@@ -107,6 +107,27 @@ func TestInterruptions(t *testing.T) {
 	}
 }
 
+// found are schedules that once went wrong.
+var found = []scenario{
+	{start: "clean", newest: []int{1, 1}, plan: []event{{spot: spot{at: 2}, do: stop, pause: 7 * time.Minute}}},
+	{start: "clean", newest: []int{1, 1}, plan: []event{later(1), until(0, at(1, hold), past(hold))}},
+	{start: "clean", newest: []int{1, 1}, plan: []event{later(1), until(0, at(3, "^GET /branches/pmig"), past(hold))}},
+	{start: "parked", newest: []int{1, 1}, plan: []event{{who: 1, spot: at(1, hold), do: stop, pause: time.Minute}}},
+	{start: "clean", newest: []int{1, 1}, plan: []event{{spot: past(deploy), do: stop, pause: 7 * time.Minute}}},
+	{start: "dead", newest: []int{1, 2}, plan: []event{{who: 1, spot: past(open), do: stop, pause: 7 * time.Minute}}},
+}
+
+func TestFoundSchedules(t *testing.T) {
+	for i, c := range found {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			if problem, _, trace := play(t, c); problem != "" {
+				t.Errorf("%s\n%s\n%s", problem, c, strings.Join(trace, "\n"))
+			}
+		})
+	}
+}
+
 // TestSchedules draws long ones: two or three processes, any order, several
 // interruptions.
 func TestSchedules(t *testing.T) {

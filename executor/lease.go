@@ -42,6 +42,9 @@ func (r *Run) hold(ctx context.Context) error {
 		access.Name = passwordPrefix(r.facts.Plan.Identity) + r.ID
 		db, err = access.DB(ctx)
 	}
+	if planetscale.IsNotFound(err) {
+		return errLost // the branch is gone: somebody took this run for dead
+	}
 	if err != nil {
 		return err
 	}

@@ -211,8 +211,13 @@ func (s *stage) ahead() string {
 // and what one more plain apply, on a machine of its own, finds and leaves.
 func (s *stage) verdict(c scenario) string {
 	asked := slices.ContainsFunc(c.plan, func(e event) bool { return e.do == people })
-	for _, p := range s.procs {
-		if p.err != nil && !p.dead && !p.faulted && !asked && (c.start != "parked" || executor.OutcomeOf(p.err) != executor.Person) {
+	for i, p := range s.procs {
+		// Older files wait for what a newer one has begun, also if that has died.
+		others := slices.ContainsFunc(s.procs, func(p *process) bool { return p.faulted })
+		waits := others && executor.OutcomeOf(p.err) == executor.Busy && c.newest[i] < slices.Max(c.newest)
+		// So does a branch whose maker has left neither password nor request on it.
+		waits = waits || others && strings.Contains(fmt.Sprint(p.err), "nothing shows that pmig made it")
+		if p.err != nil && !p.dead && !waits && !p.faulted && !asked && (c.start != "parked" || executor.OutcomeOf(p.err) != executor.Person) {
 			s.note(fmt.Sprintf("I9: %s was not touched and ended with %v", p.name, p.err))
 		}
 	}
@@ -220,6 +225,10 @@ func (s *stage) verdict(c scenario) string {
 	s.plan = nil
 	last := c.with(s.w, newest)
 	err := s.apply(last, "last")
+	if asked && executor.OutcomeOf(err) == executor.Busy { // for a person's own request, which no configuration touches
+		s.w.person(closes)
+		err = s.apply(last, "closed")
+	}
 	if asked && executor.OutcomeOf(err) == executor.Refused {
 		if strings.Contains(err.Error(), "still says that its migrations are applied") {
 			return s.wrong // a person's revert, which pmig revert ends

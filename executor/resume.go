@@ -116,6 +116,9 @@ func (r *Run) holderElsewhere(ctx context.Context) (branch string, live *planets
 		return f.Branch, nil, fail(planner.Preflight, "look at branch "+f.Branch, err)
 	}
 	passwords, err := r.API.Passwords(ctx, f.Branch)
+	if planetscale.IsNotFound(err) {
+		return f.Branch, nil, nil
+	}
 	if err != nil {
 		return f.Branch, nil, fail(planner.Preflight, "look who holds branch "+f.Branch, err)
 	}

@@ -83,6 +83,7 @@ type Run struct {
 	recorded   bool         // the history of a deployment that failed is written, all of it was live
 	moved      int          // times the target moved under the run
 	reseeded   int          // times the branch's history was found changed after it was seeded
+	denied     int          // times a password of this run was not known any more
 	watched    watch        // later branches than that of a run that was taken up
 	without    without      // rules that are off: the model test's
 }
@@ -152,6 +153,11 @@ func (r *Run) rounds(ctx context.Context) error {
 			n--
 		case errors.Is(err, errAgain), errors.Is(err, errLost):
 			r.note(r.step, err.Error())
+		case r.overslept(err):
+			r.note(r.step, err.Error())
+			if err := r.Target.Close(ctx); err != nil {
+				return err
+			}
 		case err != nil:
 			return err
 		case !again:
