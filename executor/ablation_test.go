@@ -11,7 +11,10 @@ import (
 func at(n int, call string) spot { return spot{call: call, at: n} }
 
 // past is the first point after a call.
-func past(call string) spot { return spot{at: 1, after: call} }
+func past(call string) spot { return spot{at: 1, after: []string{call}} }
+
+// lastLook is the look at the request just before it is deployed.
+var lastLook = spot{call: "^GET /deploy-requests/1$", at: 1, after: []string{open, "^GET /deploy-requests[?]into_branch"}}
 
 // later has a process begin when a heartbeat of the beginning has run out.
 func later(who int) event {
@@ -40,9 +43,9 @@ var ablations = []struct {
 	what   string
 	c      scenario
 }{
-	{"heartbeat", nil, "I9", "a leader that wakes up while another takes over goes on with what it has lost, and fails",
+	{"heartbeat", []string{"fence"}, "I3", "a leader that wakes up just before it deploys does so while another leads",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
-			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, past(deploy), at(1, deploy)),
+			later(1), until(0, lastLook, at(1, deleteOld)), until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"give way", nil, "I3", "a leader wakes up while another takes over, sees that it has lost the lead, and takes its own run up again",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
@@ -68,7 +71,7 @@ var ablations = []struct {
 		scenario{start: "clean", newest: []int{1, 1}, plan: []event{{spot: at(1, deploy), do: gone}}}},
 	{"branch id", []string{"numbers"}, "I9", "a request is opened from a branch of the same name that another has made since",
 		scenario{start: "clean", newest: []int{1, 1}, plan: []event{
-			later(1), until(0, at(1, open), at(1, listOwn)), until(1, at(1, listOwn), spot{at: 2, after: open}),
+			later(1), until(0, at(1, open), at(1, listOwn)), until(1, at(1, listOwn), spot{at: 2, after: []string{open}}),
 		}}},
 	{"numbers", nil, "I9", "a request is opened from a branch of the same name that another has made since",
 		scenario{start: "clean", newest: []int{1, 1}, plan: []event{
@@ -80,7 +83,7 @@ var ablations = []struct {
 		}}},
 	{"seen", nil, "I2", "the platform says live while the target does not have it",
 		scenario{start: "clean", newest: []int{1}, plan: []event{
-			{spot: at(1, deploy), do: slow, pause: time.Minute}, {spot: spot{call: "^GET /deploy-requests/1$", at: 1, after: deploy}, do: people, act: undo},
+			{spot: at(1, deploy), do: slow, pause: time.Minute}, {spot: spot{call: "^GET /deploy-requests/1$", at: 1, after: []string{deploy}}, do: people, act: undo},
 		}}},
 	{"two looks", []string{"give way"}, "I3", "a branch is seen before its maker has made its heartbeat",
 		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
@@ -103,6 +106,13 @@ func TestRulesAreNeeded(t *testing.T) {
 			problem, _, trace := play(t, without)
 			if !strings.Contains(problem, a.breaks) {
 				t.Errorf("without the rule: %q, want %s: %s\n%s\n%s", problem, a.breaks, a.what, without, strings.Join(trace, "\n"))
+			}
+			if len(a.beside) > 0 { // a second line: this does not go wrong while the first holds
+				alone := a.c
+				alone.without = []string{a.rule}
+				if problem, _, trace := play(t, alone); strings.Contains(problem, a.breaks) {
+					t.Errorf("without the rule alone: %s\n%s\n%s", problem, alone, strings.Join(trace, "\n"))
+				}
 			}
 			t.Logf("%s: %s", a.what, problem)
 		})

@@ -222,7 +222,7 @@ func (r *Run) review(ctx context.Context) (string, error) {
 			return false, err
 		}
 		class := q.DeploymentState.Info().Class
-		return class != planetscale.ClassComputing && class != planetscale.ClassUnknown, nil
+		return q.State != planetscale.RequestOpen || class != planetscale.ClassComputing && class != planetscale.ClassUnknown, nil
 	})
 	if err != nil {
 		return "", fail(step, "wait for the checks", err)

@@ -110,3 +110,21 @@ func TestOneHeartbeat(t *testing.T) {
 		}
 	})
 }
+
+// A person closes the request while its checks are being made: they never end.
+func TestClosedDuringChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		knobs := brief
+		knobs.Diff = 10 * time.Minute
+		w := newWorld(t, knobs, small())
+		w.at(planner.DeployReview, func() { time.AfterFunc(time.Minute, func() { t.Log(w.person(closes)) }) })
+		began := time.Now()
+		_, err := w.run(w.e.Transport(), "one").Apply(t.Context())
+		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "closed") || took > 2*time.Minute {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if problem := w.problem(0, nil); problem != "" {
+			t.Error(problem)
+		}
+	})
+}

@@ -13,6 +13,7 @@ import (
 
 var (
 	schedules = flag.Int("protocol.schedules", 50, "schedules of each bound that TestInterruptions plays, 0: all")
+	off       = flag.String("protocol.without", "", "rules that are off, with commas between them: what goes wrong then?")
 	seed      = flag.Uint64("protocol.seed", 1, "which ones")
 )
 
@@ -80,6 +81,9 @@ func twice(c scenario, points []int) []scenario {
 func TestInterruptions(t *testing.T) {
 	var all [2][]scenario
 	for _, c := range worlds {
+		if *off != "" {
+			c.without = strings.Split(*off, ",")
+		}
 		problem, points, trace := play(t, c)
 		if problem != "" {
 			t.Fatalf("%s\n%s\n%s", problem, c, strings.Join(trace, "\n"))

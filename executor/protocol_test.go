@@ -233,9 +233,7 @@ func (s *stage) verdict(c scenario) string {
 		if strings.Contains(err.Error(), "still says that its migrations are applied") {
 			return s.wrong // a person's revert, which pmig revert ends
 		}
-		for _, code := range []string{planner.CodeStopped, planner.CodeReverted, planner.CodeDeployFailed} {
-			last.db.Acknowledged = append(last.db.Acknowledged, config.Acknowledged{Code: code, Reason: "test"})
-		}
+		last.acknowledge()
 		err = s.apply(last, "acknowledged")
 	}
 	for try := 0; try < 4 && executor.OutcomeOf(err) == executor.Person; try++ {
@@ -254,7 +252,11 @@ func (s *stage) verdict(c scenario) string {
 		want, live = append(want, fmt.Sprint(i)), append(live, m.effect)
 	}
 	if c.start == "other" {
-		if err := s.apply(s.w.with("z", 0), "last of the other"); err != nil {
+		other := s.w.with("z", 0)
+		if asked {
+			other.acknowledge()
+		}
+		if err := s.apply(other, "last of the other"); err != nil {
 			s.note(fmt.Sprintf("I5: one more apply of the other configuration: %v", err))
 		}
 		live = append(live, "x.id", "y.id", "z.version")
@@ -275,6 +277,13 @@ func (s *stage) verdict(c scenario) string {
 	}
 	s.note(s.left(c))
 	return s.wrong
+}
+
+// acknowledge says yes to what a person has stopped.
+func (w *world) acknowledge() {
+	for _, code := range []string{planner.CodeStopped, planner.CodeReverted, planner.CodeDeployFailed} {
+		w.db.Acknowledged = append(w.db.Acknowledged, config.Acknowledged{Code: code, Reason: "test"})
+	}
 }
 
 // apply is a process that nothing happens to.

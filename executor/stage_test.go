@@ -40,11 +40,11 @@ type stage struct {
 }
 
 // spot is a point of a process: its at-th one, of those that a pattern matches
-// and that come after it has passed one that after matches.
+// and that come after it has passed others, one after the other.
 type spot struct {
 	call  string
 	at    int
-	after string
+	after []string
 }
 
 func (x spot) String() string {
@@ -52,8 +52,8 @@ func (x spot) String() string {
 		return fmt.Sprint(x.at)
 	}
 	text := fmt.Sprintf("%d. %s", x.at, x.call)
-	if x.after != "" {
-		text += " after " + x.after
+	if len(x.after) > 0 {
+		text += " after " + strings.Join(x.after, ", ")
 	}
 	return text
 }
@@ -283,14 +283,15 @@ func (x spot) matches(call string) bool {
 
 // since is the first point from which a spot counts, -1 if it does not yet.
 func (p *process) since(x spot) int {
-	if x.after == "" {
-		return 0
+	from := 0
+	for _, call := range x.after {
+		i := slices.IndexFunc(p.calls[from:], regexp.MustCompile(call).MatchString)
+		if i < 0 {
+			return -1
+		}
+		from += i + 1
 	}
-	i := slices.IndexFunc(p.calls, regexp.MustCompile(x.after).MatchString)
-	if i < 0 {
-		return -1
-	}
-	return i + 1
+	return from
 }
 
 // count is how many points that a spot means have been passed.
