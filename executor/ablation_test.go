@@ -44,25 +44,25 @@ var ablations = []struct {
 	c      scenario
 }{
 	{"heartbeat", []string{"fence"}, "I3", "a leader that wakes up just before it deploys does so while another leads",
-		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 150 * time.Second, plan: []event{
 			later(1), until(0, lastLook, at(1, deleteOld)), until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"give way", nil, "I3", "a leader wakes up while another takes over, sees that it has lost the lead, and takes its own run up again",
-		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 150 * time.Second, plan: []event{
 			later(1), until(0, at(1, open), at(1, deleteOld)), until(1, at(1, deleteOld), at(1, deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"margin", []string{"fence"}, "I3", "a leader that can renew no more deploys in its heartbeat's last minute; the call is slow and arrives when another leads",
-		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 150 * time.Second, plan: []event{
 			{spot: spot{at: 1}, do: stale}, {spot: at(1, "^GET /deploy-requests/1$"), do: stop, pause: 4*time.Minute + 25*time.Second},
 			{spot: at(1, deploy), do: stop, pause: 150 * time.Second}, {who: 1, spot: spot{at: 1}, do: stop, pause: 6 * time.Minute},
 			until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"fence", nil, "I3", "a call to deploy an older request arrives when another has taken over and migrates",
-		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 150 * time.Second, plan: []event{
 			later(1), until(0, at(1, deploy), at(1, deleteOld)), until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"read back", nil, "I3", "a call to deploy arrives just before the close of its request, which is refused",
-		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 150 * time.Second, plan: []event{
 			later(1), until(0, at(1, deploy), at(1, closeFirst)), until(1, at(1, closeFirst), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},
 	{"replan", nil, "I9", "a process makes its branch when another has done everything since it looked",
@@ -86,7 +86,7 @@ var ablations = []struct {
 			{spot: at(1, deploy), do: slow, pause: time.Minute}, {spot: spot{call: "^GET /deploy-requests/1$", at: 1, after: []string{deploy}}, do: people, act: undo},
 		}}},
 	{"two looks", []string{"give way"}, "I3", "a branch is seen before its maker has made its heartbeat",
-		scenario{start: "clean", newest: []int{1, 2}, deploy: 10 * time.Minute, plan: []event{
+		scenario{start: "clean", newest: []int{1, 2}, deploy: 150 * time.Second, plan: []event{
 			{who: 1, spot: spot{at: 1}, do: stop, pause: 5 * time.Second}, {spot: at(1, hold), do: stop, pause: time.Minute}, until(1, at(1, makeBranch), at(1, open)), {spot: at(1, open), do: stop, pause: 40 * time.Second},
 			until(1, at(1, deleteOld), past(deploy)), until(0, past(deploy), at(1, deploy)),
 		}}},

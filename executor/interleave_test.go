@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	schedules = flag.Int("protocol.schedules", 50, "schedules of each bound that TestInterruptions plays, 0: all")
+	schedules = flag.Int("protocol.schedules", 12, "schedules of each bound that TestInterruptions plays, 0: all")
 	off       = flag.String("protocol.without", "", "rules that are off, with commas between them: what goes wrong then?")
 	seed      = flag.Uint64("protocol.seed", 1, "which ones")
 )
@@ -139,7 +139,7 @@ func TestSchedules(t *testing.T) {
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
 	if !asked {
 		was := flag.Lookup("rapid.checks").Value.String()
-		flag.Set("rapid.checks", "12")
+		flag.Set("rapid.checks", "5")
 		defer flag.Set("rapid.checks", was)
 	}
 	rapid.Check(t, func(r *rapid.T) {
