@@ -5,12 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
 	driver "github.com/golang-migrate/migrate/v4/database/mysql"
+	"github.com/golang-migrate/migrate/v4/source"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 
 	"github.com/pmig/pmig/gateway"
@@ -45,14 +48,7 @@ func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []p
 		return fmt.Errorf("connect to the branch: %w", err)
 	}
 	defer target.Close()
-	m, err := migrate.NewWithInstance("iofs", files, "mysql", target)
-	if err != nil {
-		return err
-	}
-	stopped := context.AfterFunc(ctx, func() {
-		m.GracefulStop <- true
-		db.Close() // a statement that hangs hears nothing else
-	})
+	stopped := context.AfterFunc(ctx, func() { db.Close() }) // a statement that hangs hears nothing else
 	defer stopped()
 	last, err := strconv.ParseUint(pending[len(pending)-1].Key, 10, 63)
 	if err != nil {
@@ -60,9 +56,56 @@ func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []p
 	}
 	// Up to the last planned version and no further: a file that appeared since
 	// the plan was made is not part of it.
-	err = m.Migrate(uint(last))
-	if errors.Is(err, migrate.ErrNoChange) {
-		return nil
+	return migrateUp(ctx, files, target, uint(last))
+}
+
+// migrateUp is migrate.Migrate upwards, with the library's own parts. Its loop
+// leaves a goroutine behind for every file that it has read and did not run,
+// which matters to a process that goes on after a migration has failed.
+func migrateUp(ctx context.Context, files source.Driver, target database.Driver, last uint) error {
+	version, dirty, err := target.Version()
+	if err != nil {
+		return err
 	}
-	return err
+	if dirty {
+		return migrate.ErrDirty{Version: version}
+	}
+	for version < int(last) {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		var next uint
+		if version == database.NilVersion {
+			next, err = files.First()
+		} else {
+			next, err = files.Next(uint(version))
+		}
+		if err != nil {
+			return err
+		}
+		if err := migrateOne(files, target, next); err != nil {
+			return err
+		}
+		version = int(next)
+	}
+	return nil
+}
+
+// migrateOne runs one file between its two marks. A version that has a file to
+// go down only is marked and has nothing to run.
+func migrateOne(files source.Driver, target database.Driver, version uint) error {
+	text, _, err := files.ReadUp(version)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := target.SetVersion(int(version), true); err != nil {
+		return err
+	}
+	if text != nil {
+		defer text.Close()
+		if err := target.Run(text); err != nil {
+			return err
+		}
+	}
+	return target.SetVersion(int(version), false)
 }

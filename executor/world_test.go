@@ -113,10 +113,15 @@ func (w *world) client(transport http.RoundTripper) *planetscale.Client {
 
 // connect opens a pool over pipes.
 func (w *world) connect(_ context.Context, l planner.Login) (*sql.DB, error) {
+	return pool(l.User, l.Password.Reveal(), l.Database, w.e.DialMySQL)
+}
+
+// pool opens a pool of connections that are dialled so.
+func pool(user, password, database string, dial func(context.Context) (net.Conn, error)) (*sql.DB, error) {
 	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.DBName = l.User, l.Password.Reveal(), l.Database
+	cfg.User, cfg.Passwd, cfg.DBName = user, password, database
 	cfg.InterpolateParams, cfg.Logger = true, &mysql.NopLogger{}
-	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return w.e.DialMySQL(ctx) }
+	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
 	c, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, err
@@ -153,21 +158,19 @@ func (w *world) run(transport http.RoundTripper, journal string) *executor.Run {
 // tool does what a simple migration tool does: it applies the files that its
 // table does not name, and writes their names into it.
 func (w *world) tool(ctx context.Context, gate *pipes, c executor.Command) error {
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.DBName = c.Args[0], c.Args[1], "shop"
-	cfg.InterpolateParams, cfg.Logger = true, &mysql.NopLogger{}
-	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return gate.dial(ctx) }
-	connector, err := mysql.NewConnector(cfg)
+	db, err := pool(c.Args[0], c.Args[1], "shop", gate.dial)
 	if err != nil {
 		return err
 	}
-	db := sql.OpenDB(connector)
 	defer db.Close()
 	table := ""
 	for _, s := range w.db.Sources {
 		if s.Name == c.Source {
 			table = s.Histories[0].HistoryTable()
 		}
+	}
+	if c.Source == "knex" {
+		return w.knex(ctx, db, table)
 	}
 	if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+" (version VARCHAR(128) NOT NULL, PRIMARY KEY (version))"); err != nil {
 		return err

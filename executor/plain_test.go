@@ -1,7 +1,6 @@
 package executor_test
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,46 +42,4 @@ func TestApplyInFreeTime(t *testing.T) {
 		}
 		t.Logf("%v of the platform's time, %d calls", time.Since(began).Round(time.Millisecond), calls.n)
 	})
-}
-
-// TestBrokenAtEveryCall breaks the network at the first, second, ... HTTP call
-// of a run, in three ways, and then runs the same thing again, with the journal
-// and without. However far it had come, the end is the same.
-func TestBrokenAtEveryCall(t *testing.T) {
-	for _, how := range []string{"cut", "lost+cut", "lost"} {
-		for _, journal := range []string{"kept", "gone"} {
-			t.Run(how+", journal "+journal, func(t *testing.T) {
-				broken := 0
-				for n := 1; n < 200; n++ {
-					again := true
-					t.Run(fmt.Sprint(n), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) { again = breakOnce(t, how, journal, n) })
-					})
-					if !again || t.Failed() {
-						break
-					}
-					broken++
-				}
-				t.Logf("broken at each of %d calls", broken)
-			})
-		}
-	}
-}
-
-// breakOnce reports whether the n-th call was ever made.
-func breakOnce(t *testing.T, how, journal string, n int) bool {
-	w := newWorld(t, brief, pointer, log)
-	b := &breaking{next: w.e.Transport(), at: n, how: how}
-	_, first := w.run(b, "first").Apply(t.Context())
-	folder := "first"
-	if journal == "gone" {
-		folder = "second"
-	}
-	if _, err := w.run(w.e.Transport(), folder).Apply(t.Context()); err != nil {
-		t.Fatalf("call %d (%s) %s; the first run said: %v; the second fails: %v", n, b.what, how, first, err)
-	}
-	if problem := w.problem(1, map[string][]string{"schema_migrations": {"2"}, "dbmate_migrations": {"1", "2"}}); problem != "" {
-		t.Fatalf("call %d (%s) %s; the first run said: %v; then: %s", n, b.what, how, first, problem)
-	}
-	return b.what != ""
 }
