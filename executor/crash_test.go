@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -195,7 +194,7 @@ func TestCrashMatrix(t *testing.T) {
 			for i, what := range instants {
 				for _, how := range []string{diesBefore, diesAfter, answerLost} {
 					for _, kept := range []bool{true, false} {
-						if !full && !chosen(s.name, what, i, how, kept) {
+						if !chosen(60, s.name, what, i, how, kept) {
 							continue
 						}
 						runs++
@@ -215,20 +214,13 @@ func TestCrashMatrix(t *testing.T) {
 	}
 }
 
-// chosen picks the part of the matrix that CI tries: one case in so many, always the same.
-func chosen(name, what string, i int, how string, kept bool) bool {
+// chosen picks the part of a matrix that CI tries: one case in so many, always
+// the same.
+func chosen(oneIn int, of ...any) bool {
 	h := fnv.New32a()
-	fmt.Fprint(h, name, what, i, how, kept)
-	return h.Sum32()%uint32(share) == 0
+	fmt.Fprint(h, of...)
+	return full || h.Sum32()%uint32(oneIn) == 0
 }
-
-// share is which part of the matrix CI tries: one in so many cases.
-var share = func() int {
-	if n, err := strconv.Atoi(os.Getenv("PMIG_TEST_SHARE")); err == nil && n > 0 {
-		return n
-	}
-	return 60
-}()
 
 func unbroken(t *testing.T, s shape) (instants []string, digest string) {
 	w := newShape(t, brief, s)

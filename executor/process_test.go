@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pmig/pmig/executor"
 	"github.com/pmig/pmig/planner"
@@ -75,10 +76,11 @@ const (
 // its goroutines still do has any effect: what they have open is cut, what they
 // begin fails, and so its heartbeat stops.
 type process struct {
-	w    *world
-	disk *disk
-	at   int    // the instant at which it happens; 0: never
-	how  string // what happens
+	w     *world
+	disk  *disk
+	at    int    // the instant at which it happens; 0: never
+	how   string // what happens
+	again bool   // apply --again
 
 	mu    sync.Mutex
 	n     int
@@ -98,6 +100,7 @@ func (p *process) apply(ctx context.Context) <-chan error {
 	ctx, p.stop = context.WithCancel(ctx)
 	r := p.w.run(p, "unused")
 	p.wire(r)
+	r.WaitDeploy = 2 * time.Hour
 	ended := make(chan error, 1)
 	go func() {
 		defer p.stop()
