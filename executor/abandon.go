@@ -13,7 +13,7 @@ import (
 // The note says what was done, for people.
 func (r *Run) Abandon(ctx context.Context) (note string, err error) {
 	r.summary = &Summary{Run: r.ID}
-	unlock, err := r.lockHere(ctx)
+	unlock, err := r.lockHere(ctx, false)
 	if err != nil {
 		return "", err
 	}

@@ -82,6 +82,11 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 			}
 		}
 		if wait != "" {
+			if done, err := r.followOthers(ctx); err != nil {
+				return "", err
+			} else if done {
+				return "", errMet
+			}
 			if err := r.waitForOther(ctx, wait); err != nil {
 				return "", err
 			}
@@ -97,19 +102,21 @@ func (r *Run) createBranch(ctx context.Context) (string, error) {
 	}
 }
 
-// waitForOther waits until the other run is looked at again.
+// waitForOther waits until the other run is looked at again; where the history
+// has everything before that, the plan is made again at once.
 func (r *Run) waitForOther(ctx context.Context, why string) error {
 	if r.waiting.IsZero() {
 		r.waiting = time.Now()
 	}
-	waited := time.Since(r.waiting)
-	if waited >= r.LockTimeout {
-		return &Error{Outcome: Busy, Step: planner.BranchCreate, What: "another run has the lock", Why: why,
-			Next: "wait for it, or give it longer: --lock-timeout 30m; one that hangs is ended by pmig unlock --force"}
+	if time.Since(r.waiting) >= r.LockTimeout {
+		return locked(why)
 	}
-	r.send(Event{Type: Progress, Step: planner.BranchCreate, Message: "waiting: " + why, Waited: waited})
-	pause := 15*time.Second + rand.N(3*time.Second) // so that many who wait do not look at once
-	return sleep(ctx, min(pause, r.LockTimeout-waited))
+	pause := min(max(15*time.Second, time.Since(r.waiting)/2), time.Minute)
+	met, err := r.watchHistory(ctx, why, pause+rand.N(3*time.Second)) // so that many who wait do not look at once
+	if err == nil && met {
+		return errAgain
+	}
+	return err
 }
 
 // stillPending lets a waiter leave as soon as somebody else has done its work.

@@ -220,7 +220,7 @@ func (r *Run) failed(ctx context.Context, step planner.Kind, err error) error {
 		r.makeWay(ctx, errors.Is(err, errTaken))
 		return err
 	}
-	if errors.Is(err, errAgain) {
+	if errors.Is(err, errAgain) || errors.Is(err, errMet) {
 		if r.facts.Finished {
 			return err
 		}

@@ -27,7 +27,7 @@ func (r *Run) Cutover(ctx context.Context, confirm func(Gate) error) (*Summary, 
 	began := time.Now()
 	r.summary = &Summary{Run: r.ID, Database: r.Label}
 	defer r.release(ctx)
-	unlock, err := r.lockHere(ctx)
+	unlock, err := r.lockHere(ctx, false)
 	if err != nil {
 		return r.summary, err
 	}

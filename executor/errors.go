@@ -81,6 +81,8 @@ var (
 	errTaken = fmt.Errorf("%w: another run goes on with the work", errLost)
 	// errAgain ends a run that is to be planned anew.
 	errAgain = errors.New("the plan is made again")
+	// errMet ends a wait for another run that has brought everything.
+	errMet = errors.New("another run has done it")
 	// errWaited is errAgain after another run was waited for, which is bounded
 	// by the lock timeout and not by a number of rounds.
 	errWaited = errors.New("another run was waited for")
@@ -100,7 +102,7 @@ func fail(step planner.Kind, what string, err error) error {
 // isOwn reports whether an error already says how the run is to end.
 func isOwn(err error) bool {
 	var e *Error
-	return errors.As(err, &e) || errors.Is(err, errLost) || errors.Is(err, errAgain) || errors.Is(err, errWaited)
+	return errors.As(err, &e) || errors.Is(err, errLost) || errors.Is(err, errAgain) || errors.Is(err, errMet) || errors.Is(err, errWaited)
 }
 
 // passing reports whether an error may be gone at the next try.

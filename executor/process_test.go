@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pmig/pmig/executor"
+	"github.com/pmig/pmig/planetscale"
 	"github.com/pmig/pmig/planner"
 	"github.com/pmig/pmig/state"
 )
@@ -82,6 +84,10 @@ type process struct {
 	how   string // what happens
 	again bool   // apply --again
 
+	late  time.Duration         // before each HTTP call
+	calls *atomic.Int64         // counts them, if set
+	url   *planetscale.Password // what the target's url names; nil: there is none
+
 	mu    sync.Mutex
 	n     int
 	what  string   // what it was doing then
@@ -101,6 +107,9 @@ func (p *process) apply(ctx context.Context) <-chan error {
 	r := p.w.run(p, "unused")
 	p.wire(r)
 	r.WaitDeploy = 2 * time.Hour
+	if p.url != nil {
+		r.Target.URL = "mysql://of-the-configuration"
+	}
 	ended := make(chan error, 1)
 	go func() {
 		defer p.stop()
@@ -169,6 +178,10 @@ func (p *process) gone() bool {
 
 // RoundTrip makes an HTTP call.
 func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(p.late)
+	if p.calls != nil {
+		p.calls.Add(1)
+	}
 	how := p.instant("http " + r.Method + " " + r.URL.Path)
 	switch how {
 	case goesWell:
@@ -250,6 +263,9 @@ func (p *process) dial(where string) func(context.Context) (net.Conn, error) {
 func (p *process) connect(where string) planner.Connect {
 	dial := p.dial(where)
 	return func(_ context.Context, l planner.Login) (*sql.DB, error) {
+		if l.URL != "" {
+			return pool(p.url.Username, p.url.PlainText.Reveal(), l.Database, dial)
+		}
 		return pool(l.User, l.Password.Reveal(), l.Database, dial)
 	}
 }

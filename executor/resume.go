@@ -96,7 +96,7 @@ func (r *Run) unheld(ctx context.Context) error {
 	if err != nil || live == nil {
 		return err
 	}
-	if err := r.waitForOther(ctx, holderOf(b, *live).String()); err != nil {
+	if err := r.waitForOther(ctx, holderOf(b, *live).String()); err != nil && !errors.Is(err, errAgain) {
 		return err
 	}
 	return errWaited

@@ -40,7 +40,7 @@ func (u *Undo) Schema() bool { return u.State == planetscale.StateCompletePendin
 func (r *Run) Revert(ctx context.Context, number int, confirm func(Undo) error) (*Undo, error) {
 	r.summary = &Summary{Run: r.ID, Database: r.Label}
 	defer r.release(ctx)
-	unlock, err := r.lockHere(ctx)
+	unlock, err := r.lockHere(ctx, false)
 	if err != nil {
 		return nil, err
 	}

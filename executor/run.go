@@ -124,7 +124,11 @@ func (r *Run) Apply(ctx context.Context) (*Summary, error) {
 	if r.leave(ctx) {
 		return r.summary, nil
 	}
-	unlock, err := r.lockHere(ctx)
+	unlock, err := r.lockHere(ctx, true)
+	if errors.Is(err, errMet) {
+		r.summary.Nothing = true
+		return r.summary, nil
+	}
 	if err != nil {
 		return r.summary, err
 	}
@@ -136,7 +140,9 @@ func (r *Run) Apply(ctx context.Context) (*Summary, error) {
 		}
 	}
 
-	err = r.rounds(ctx)
+	if r.summary.Nothing, err = r.follow(ctx); err == nil && !r.summary.Nothing {
+		err = r.rounds(ctx)
+	}
 	r.summary.Took = time.Since(began)
 	var e *Error
 	if err != nil && ctx.Err() != nil && (!errors.As(err, &e) || e.Outcome == Failed) {
@@ -149,6 +155,9 @@ func (r *Run) rounds(ctx context.Context) error {
 	for n := 0; n < maxRounds; n++ {
 		again, err := r.round(ctx)
 		switch {
+		case errors.Is(err, errMet):
+			r.summary.Nothing = len(r.summary.Applied) == 0
+			return nil
 		case errors.Is(err, errWaited):
 			n--
 		case errors.Is(err, errAgain), errors.Is(err, errLost):
@@ -381,8 +390,9 @@ func (r *Run) note(step planner.Kind, message string) {
 }
 
 // lockHere keeps processes that share a journal apart: those of one machine, or
-// where the journal is in a database, all of them.
-func (r *Run) lockHere(ctx context.Context) (func() error, error) {
+// where the journal is in a database, all of them. Whoever follows gets errMet as
+// soon as the other one has brought everything.
+func (r *Run) lockHere(ctx context.Context, following bool) (func() error, error) {
 	var unlock func() error
 	err := poll(ctx, r.LockTimeout, func(waited time.Duration) (bool, error) {
 		u, err := r.Lock(ctx, r.Key, r.here())
@@ -392,6 +402,9 @@ func (r *Run) lockHere(ctx context.Context) (func() error, error) {
 				return false, &Error{Outcome: Busy, What: "another pmig works on this database", Err: err, Next: "wait for it, or give it longer: --lock-timeout 30m"}
 			}
 			r.send(Event{Type: Progress, Message: "waiting for another pmig: " + locked.Holder, Waited: waited})
+			if following && waited > 0 && r.met(ctx) {
+				return false, errMet
+			}
 			return false, nil
 		}
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // enough to tell that there is nothing to do. With a url in place of a password
 // it makes no call to the platform.
 func (p *Planner) History(ctx context.Context) (*Observation, error) {
-	o := &Observation{}
+	o := &Observation{Working: WorkingPrefix(p.Config)}
 	if err := p.readFiles(o); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type Planner struct {
 
 // Observation is all that a plan is decided on.
 type Observation struct {
+	Working  string // prefix of the working branches' names
 	Settings *planetscale.Database
 	Branch   *planetscale.Branch // the target
 	Schema   *schema.Schema      // of the target, read over MySQL
@@ -89,7 +90,7 @@ func (e *WorldError) Unwrap() error { return e.Err }
 // Observe reads everything that a plan depends on and changes nothing but to
 // make a short-lived password on the target.
 func (p *Planner) Observe(ctx context.Context) (*Observation, error) {
-	o := &Observation{Own: p.Own}
+	o := &Observation{Own: p.Own, Working: WorkingPrefix(p.Config)}
 	if err := p.readFiles(o); err != nil {
 		return nil, err
 	}
