@@ -181,7 +181,9 @@ func underFault(t *testing.T, s shape, digest string, fault emulator.Fault, sum 
 	if sum.tried%2 == 0 {
 		d = &disk{}
 	}
-	if fault.Do == emulator.FaultDeployError { // a person's word is needed
+	deployed := 1
+	if fault.Do == emulator.FaultDeployError { // it came through in part, and a person's word is needed
+		deployed = 2
 		for _, code := range config.Acknowledgeable() {
 			w.db.Acknowledged = append(w.db.Acknowledged, config.Acknowledged{Code: code, Reason: "--again"})
 		}
@@ -189,7 +191,7 @@ func underFault(t *testing.T, s shape, digest string, fault emulator.Fault, sum 
 	if err := <-w.process(d, 0, goesWell).apply(t.Context()); err != nil {
 		t.Fatalf("the first run said: %v; the same command then fails: %v", first, err)
 	}
-	if problem := w.left(s, digest); problem != "" {
+	if problem := w.left(s, digest, deployed); problem != "" {
 		t.Fatalf("the first run said: %v; then: %s", first, problem)
 	}
 	t.Logf("%v", first)
@@ -235,7 +237,7 @@ func withUnknowns(t *testing.T, s shape, digest string, u emulator.Unknowns) {
 	if err := <-w.process(&disk{}, 0, goesWell).apply(t.Context()); err != nil {
 		t.Fatalf("after the revert window: %v", err)
 	}
-	if problem := w.left(s, digest); problem != "" {
+	if problem := w.left(s, digest, 1); problem != "" {
 		t.Fatal(problem)
 	}
 }

@@ -43,11 +43,15 @@ func golangMigrate(ctx context.Context, seen planner.ObservedSource, pending []p
 	defer db.Close()
 	// The branch is this run's alone, and PlanetScale ends sessions that hold a
 	// GET_LOCK for 20 seconds: no lock.
-	target, err := driver.WithInstance(db, &driver.Config{MigrationsTable: seen.Spec.HistoryTable(), DatabaseName: at.Database, NoLock: true})
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to the branch: %w", err)
 	}
-	defer target.Close()
+	defer conn.Close() // the library leaves it open where it fails to begin
+	target, err := driver.WithConnection(ctx, conn, &driver.Config{MigrationsTable: seen.Spec.HistoryTable(), DatabaseName: at.Database, NoLock: true})
+	if err != nil {
+		return fmt.Errorf("connect to the branch: %w", err)
+	}
 	stopped := context.AfterFunc(ctx, func() { db.Close() }) // a statement that hangs hears nothing else
 	defer stopped()
 	last, err := strconv.ParseUint(pending[len(pending)-1].Key, 10, 63)

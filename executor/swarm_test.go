@@ -12,10 +12,9 @@ import (
 	"github.com/pmig/pmig/planetscale"
 )
 
-// swarmSize is how many processes there are, swarmSpread the time in which all
-// of them start, and latency how long the platform takes for an answer.
+// swarmSpread is the time in which all of a swarm start, and latency how long
+// the platform takes for an answer.
 const (
-	swarmSize   = 100
 	swarmSpread = 5 * time.Second
 	latency     = 100 * time.Millisecond
 )
@@ -50,6 +49,10 @@ func TestSwarm(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			size := 100
+			if testing.Short() || !chosen(2, c.name) {
+				size = 25
+			}
 			synctest.Test(t, func(t *testing.T) {
 				var alone atomic.Int64
 				one := newShape(t, lags, swarm)
@@ -57,9 +60,9 @@ func TestSwarm(t *testing.T) {
 					t.Fatal(err)
 				}
 				w := newShape(t, lags, swarm)
-				calls := w.swarm(t, c.spread, c.url, c.old, c.killed)
-				t.Logf("%d processes: %d calls; one alone makes %d", swarmSize, calls, alone.Load())
-				most := alone.Load()*3/2 + 2*(swarmSize-1)
+				calls := w.swarm(t, size, c.spread, c.url, c.old, c.killed)
+				t.Logf("%d processes: %d calls; one alone makes %d", size, calls, alone.Load())
+				most := alone.Load()*3/2 + 2*int64(size-1)
 				if c.url && c.old+c.killed == 0 && calls > most {
 					t.Errorf("more than the %d calls that are the goal", most)
 				}
@@ -69,7 +72,7 @@ func TestSwarm(t *testing.T) {
 }
 
 // swarm runs them all and gives the number of calls.
-func (w *world) swarm(t *testing.T, spread time.Duration, url bool, old, killed int) int64 {
+func (w *world) swarm(t *testing.T, size int, spread time.Duration, url bool, old, killed int) int64 {
 	var calls atomic.Int64
 	older := newWorldOn(w, source{tool: "dbmate", files: map[string]string{"1_a.sql": swarm.sources[0].files["1_a.sql"], "2_b.sql": swarm.sources[0].files["2_b.sql"]}})
 	seed := rand.Uint64()
@@ -77,7 +80,7 @@ func (w *world) swarm(t *testing.T, spread time.Duration, url bool, old, killed 
 	random := rand.New(rand.NewPCG(seed, 0))
 	shared := &disk{}
 	var all sync.WaitGroup
-	for i := range swarmSize {
+	for i := range size {
 		folder, files := shared, w
 		if i%2 == 1 {
 			folder = &disk{}
@@ -87,7 +90,7 @@ func (w *world) swarm(t *testing.T, spread time.Duration, url bool, old, killed 
 		}
 		p := files.member(folder, &calls, url)
 		start, death := time.Duration(random.Int64N(int64(spread)+1)), time.Duration(0)
-		if i >= swarmSize-killed {
+		if i >= size-killed {
 			death = time.Duration(random.Int64N(int64(time.Minute)))
 		}
 		all.Go(func() {

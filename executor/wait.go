@@ -46,6 +46,11 @@ func pause(waited time.Duration) time.Duration {
 
 type timeoutError struct{ after time.Duration }
 
+// Hint says what to do about it.
+func (e *timeoutError) Hint() string {
+	return "run pmig apply again: it goes on from here; to have it wait longer: deploy { timeouts { ... } }"
+}
+
 func (e *timeoutError) Error() string { return fmt.Sprintf("not done after %s", e.after) }
 
 // sleep waits or returns why the context ended.
