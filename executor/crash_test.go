@@ -27,6 +27,8 @@ type shape struct {
 	before  []string // SQL
 	sources []source
 	want    map[string][]string // rows of a query
+
+	operations int // of the deploy request
 }
 
 const (
@@ -36,7 +38,7 @@ const (
 
 var shapes = []shape{
 	{
-		name: "log (knex)",
+		name: "log (knex)", operations: 2,
 		before: []string{
 			"CREATE TABLE a (id BIGINT NOT NULL, PRIMARY KEY (id))", knexTable, knexLock,
 			"INSERT INTO knex_migrations VALUES (1, '1_a.js', 1, '2026-01-01 00:00:00')", "INSERT INTO knex_migrations_lock VALUES (1, 0)",
@@ -52,7 +54,7 @@ var shapes = []shape{
 		},
 	},
 	{
-		name: "pointer (golang-migrate)",
+		name: "pointer (golang-migrate)", operations: 3,
 		before: []string{
 			"CREATE TABLE a (id BIGINT NOT NULL, PRIMARY KEY (id))",
 			"CREATE TABLE schema_migrations (version bigint NOT NULL, dirty boolean NOT NULL, PRIMARY KEY (version))",
@@ -66,7 +68,7 @@ var shapes = []shape{
 		want: map[string][]string{"SELECT CONCAT(version, ' ', dirty) FROM schema_migrations": {"3 0"}},
 	},
 	{
-		name:    "two sources, new database",
+		name: "two sources, new database", operations: 6,
 		sources: []source{pointer, log},
 		want: map[string][]string{
 			"SELECT CONCAT(version, ' ', dirty) FROM schema_migrations": {"2 0"},

@@ -7,9 +7,10 @@ import (
 )
 
 // poll looks until the look says it is done, an error ends it or the time is
-// up, which gives errTimeout. The first looks are close together, then one a
-// second, then seven per cent of the time waited, at most half a minute: a
-// long wait costs few calls and is still noticed soon after its end.
+// up, which gives errTimeout. The first looks are close together, for what is
+// there at once; then few, for the platform takes seconds for everything; then
+// one in two thirds of a second or in seven per cent of the time waited, at most
+// half a minute: a long wait costs few calls and is noticed soon after its end.
 func poll(ctx context.Context, timeout time.Duration, look func(waited time.Duration) (bool, error)) error {
 	begin := time.Now()
 	for {
@@ -33,14 +34,12 @@ func poll(ctx context.Context, timeout time.Duration, look func(waited time.Dura
 
 func pause(waited time.Duration) time.Duration {
 	switch next := waited * 7 / 100; {
-	case waited < 500*time.Millisecond:
-		return 200 * time.Millisecond
-	case next < time.Second:
-		return time.Second
-	case next > 30*time.Second:
-		return 30 * time.Second
+	case waited < 300*time.Millisecond:
+		return 300 * time.Millisecond
+	case waited < 2900*time.Millisecond:
+		return 1350 * time.Millisecond
 	default:
-		return next
+		return min(max(next, 650*time.Millisecond), 30*time.Second)
 	}
 }
 
