@@ -89,9 +89,10 @@ type emulatorForTest struct {
 	client  *planetscale.Client
 }
 
-func startForTest(t *testing.T, bin, data string) *emulatorForTest {
+func startForTest(t *testing.T, bin, data string, flags ...string) *emulatorForTest {
 	t.Helper()
 	cmd := exec.Command(bin, "--listen", "127.0.0.1:0", "--mysql-listen", "127.0.0.1:0", "--organization", "acme", "--database", "shop", "--engine", "memory", "--data", data, "--stop-with-stdin", "--quiet")
+	cmd.Args = append(cmd.Args, flags...)
 	cmd.Env = append(os.Environ(), "PMIG_EMULATOR_TOKEN="+testTokenID+":"+testToken)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
