@@ -111,8 +111,7 @@ func (r *Run) waitForOther(ctx context.Context, why string) error {
 	if time.Since(r.waiting) >= r.LockTimeout {
 		return locked(why)
 	}
-	pause := min(max(15*time.Second, time.Since(r.waiting)/2), time.Minute)
-	met, err := r.watchHistory(ctx, why, pause+rand.N(3*time.Second)) // so that many who wait do not look at once
+	met, err := r.watchHistory(ctx, why, 15*time.Second+rand.N(3*time.Second)) // so that many who wait do not look at once
 	if err == nil && met {
 		return errAgain
 	}

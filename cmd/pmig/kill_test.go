@@ -24,10 +24,7 @@ import (
 
 // kills is how many random instants CI tries; PMIG_TEST_KILLS=200 is the full
 // count, PMIG_TEST_SEED another series of them.
-const (
-	kills       = 8
-	killWorkers = 4 // each with an emulator of its own: most of the time is waiting
-)
+const kills = 8
 
 // TestKilledAtRandom kills the real binary (kill -9) at a random instant, with
 // the real emulator in a process of its own on MariaDB, and runs the same
@@ -47,21 +44,23 @@ func TestKilledAtRandom(t *testing.T) {
 		seed = n
 	}
 	bin := buildBoth(t)
+	workers := max(4, count/10) // each with an emulator of its own: most of the time is waiting
 	began := time.Now()
 	var mu sync.Mutex
 	var tally killTally
 	var all sync.WaitGroup
-	for worker := range killWorkers {
+	for worker := range workers {
 		k := &killing{t: t, bin: bin, dir: t.TempDir(), random: rand.New(rand.NewPCG(seed, uint64(worker)))}
 		k.e = startForTest(t, filepath.Join(bin, "pmig-emulator"), filepath.Join(k.dir, ".emulator"), "--engine", "mariadb")
 		all.Go(func() {
 			if !k.first() {
 				return
 			}
-			for i := worker; i < count && !t.Failed(); i += killWorkers {
-				died := k.once(i/killWorkers%2 == 0)
+			for i := worker; i < count && !t.Failed(); i += workers {
+				died := k.once(i/workers%2 == 0)
 				mu.Lock()
-				tally.add(died, i/killWorkers%2 == 0)
+				tally.add(died, i/workers%2 == 0)
+				t.Logf("%v: %v", time.Since(began).Round(time.Second), tally)
 				mu.Unlock()
 			}
 		})
