@@ -30,8 +30,9 @@ const kills = 8
 // the real emulator in a process of its own on MariaDB, and runs the same
 // command again; the journal is kept for one half and deleted for the other.
 // Without it the next run waits until the heartbeat of the dead one is over:
-// the emulator's clock is moved on by seven minutes, and the half minute for
-// which pmig itself must have watched it is waited for.
+// the emulator's clock is moved on by seven minutes, and the time for which pmig
+// itself must have watched it, up to five minutes, is waited for with PMIG_TEST_PATIENT=1; otherwise a person
+// ends it, with pmig unlock --force.
 func TestKilledAtRandom(t *testing.T) {
 	if _, err := mariadb.Find(); err != nil {
 		t.Skip("a MariaDB server is not installed")
@@ -50,7 +51,7 @@ func TestKilledAtRandom(t *testing.T) {
 	var tally killTally
 	var all sync.WaitGroup
 	for worker := range workers {
-		k := &killing{t: t, bin: bin, dir: t.TempDir(), random: rand.New(rand.NewPCG(seed, uint64(worker)))}
+		k := &killing{t: t, bin: bin, force: os.Getenv("PMIG_TEST_PATIENT") == "", dir: t.TempDir(), random: rand.New(rand.NewPCG(seed, uint64(worker)))}
 		k.e = startForTest(t, filepath.Join(bin, "pmig-emulator"), filepath.Join(k.dir, ".emulator"), "--engine", "mariadb")
 		all.Go(func() {
 			if !k.first() {
@@ -93,6 +94,7 @@ type killing struct {
 	bin, dir string
 	e        *emulatorForTest
 	random   *rand.Rand
+	force    bool          // a person ends the dead run's hold
 	n        int           // migrations so far
 	takes    time.Duration // an unbroken run
 }
@@ -144,6 +146,9 @@ func (k *killing) once(kept bool) (died bool) {
 			k.t.Error(err)
 		}
 		k.advance("7m")
+		if k.force {
+			k.pmig(0, "unlock", "--force", "--auto-approve")
+		}
 	}
 	again, err := k.apply(0)
 	if err != nil {
@@ -158,9 +163,13 @@ func (k *killing) once(kept bool) (died bool) {
 
 // apply types pmig apply and kills it after a while, unless that is 0.
 func (k *killing) apply(after time.Duration) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	return k.pmig(after, "apply", "--auto-approve")
+}
+
+func (k *killing) pmig(after time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(k.bin, "pmig"), "apply", "--auto-approve", "--chdir", k.dir)
+	cmd := exec.CommandContext(ctx, filepath.Join(k.bin, "pmig"), append(args, "--chdir", k.dir)...)
 	cmd.Env = append(os.Environ(), "PLANETSCALE_API_URL="+k.e.address, "PLANETSCALE_ORG=acme",
 		"PLANETSCALE_SERVICE_TOKEN_ID="+testTokenID, "PLANETSCALE_SERVICE_TOKEN="+testToken)
 	var out bytes.Buffer
