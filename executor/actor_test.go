@@ -20,8 +20,8 @@ import (
 
 // add puts a process on the stage: a run of a world's configuration on a
 // machine of its own, with a journal or with that of an earlier process there.
-func (s *stage) add(w *world, name string, j *journal, without ...string) *process {
-	p := &process{stage: s, name: name}
+func (s *stage) add(w *world, name string, j *journal, without ...string) *player {
+	p := &player{stage: s, name: name}
 	if j == nil {
 		j = &journal{}
 	}
@@ -56,7 +56,7 @@ func (s *stage) add(w *world, name string, j *journal, without ...string) *proce
 }
 
 // dial opens a connection that ends when the process does.
-func (p *process) dial(ctx context.Context) (net.Conn, error) {
+func (p *player) dial(ctx context.Context) (net.Conn, error) {
 	if p.killed() {
 		return nil, errDead
 	}
@@ -77,7 +77,7 @@ func (p *process) dial(ctx context.Context) (net.Conn, error) {
 	return c, nil
 }
 
-func (p *process) connect(_ context.Context, l planner.Login) (*sql.DB, error) {
+func (p *player) connect(_ context.Context, l planner.Login) (*sql.DB, error) {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = l.User, l.Password.Reveal(), l.Database
 	cfg.InterpolateParams, cfg.Logger = true, &mysql.NopLogger{}
@@ -92,7 +92,7 @@ func (p *process) connect(_ context.Context, l planner.Login) (*sql.DB, error) {
 // connector makes the begin and the commit of a transaction points.
 type connector struct {
 	driver.Connector
-	p *process
+	p *player
 }
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -118,7 +118,7 @@ type mysqlConn interface {
 
 type connection struct {
 	mysqlConn
-	p *process
+	p *player
 }
 
 func (c *connection) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -202,7 +202,7 @@ func (j *journal) Save(d *state.Document) error {
 // killable is a journal that a killed process writes nothing more to.
 type killable struct {
 	*journal
-	p *process
+	p *player
 }
 
 func (k *killable) Save(d *state.Document) error {

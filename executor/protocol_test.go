@@ -213,7 +213,7 @@ func (s *stage) verdict(c scenario) string {
 	asked := slices.ContainsFunc(c.plan, func(e event) bool { return e.do == people })
 	for i, p := range s.procs {
 		// Older files wait for what a newer one has begun, also if that has died.
-		others := slices.ContainsFunc(s.procs, func(p *process) bool { return p.faulted })
+		others := slices.ContainsFunc(s.procs, func(p *player) bool { return p.faulted })
 		waits := others && executor.OutcomeOf(p.err) == executor.Busy && c.newest[i] < slices.Max(c.newest)
 		// So does a branch whose maker has left neither password nor request on it.
 		waits = waits || others && strings.Contains(fmt.Sprint(p.err), "nothing shows that pmig made it")

@@ -23,7 +23,7 @@ import (
 // free, and passes only while nobody can go on.
 type stage struct {
 	w       *world
-	procs   []*process
+	procs   []*player
 	plan    []event
 	pick    func(ready []*arrival) int // who goes next; nil: who went least lately
 	check   func()                     // after every commit
@@ -97,8 +97,8 @@ const (
 	people action = "people" // a person does something
 )
 
-// process is one pmig on a machine of its own.
-type process struct {
+// player is one pmig on a machine of its own.
+type player struct {
 	stage  *stage
 	name   string
 	calls  []string // points that it has passed
@@ -120,7 +120,7 @@ type process struct {
 }
 
 type arrival struct {
-	p    *process
+	p    *player
 	what string
 	let  chan event
 }
@@ -129,7 +129,7 @@ var errDead = errors.New("killed")
 
 // point stops the process until the stage lets it go on, and says what happens
 // to it there.
-func (p *process) point(what string) event {
+func (p *player) point(what string) event {
 	a := &arrival{p, what, make(chan event, 1)}
 	p.stage.mu.Lock()
 	p.stage.waiting = append(p.stage.waiting, a)
@@ -158,7 +158,7 @@ func (s *stage) play() bool {
 			s.grant(a)
 			continue
 		}
-		if !slices.ContainsFunc(s.procs, func(p *process) bool { return !p.done }) {
+		if !slices.ContainsFunc(s.procs, func(p *player) bool { return !p.done }) {
 			s.late.Wait()
 			return true
 		}
@@ -266,7 +266,7 @@ func (s *stage) let(a *arrival, e event) {
 
 // halt stops a process: for a time, or until the next one has come somewhere or
 // to its end.
-func (s *stage) halt(p *process, e event) {
+func (s *stage) halt(p *player, e event) {
 	if e.pause == 0 {
 		e.pause = 40 * time.Minute
 	}
@@ -282,7 +282,7 @@ func (x spot) matches(call string) bool {
 }
 
 // since is the first point from which a spot counts, -1 if it does not yet.
-func (p *process) since(x spot) int {
+func (p *player) since(x spot) int {
 	from := 0
 	for _, call := range x.after {
 		i := slices.IndexFunc(p.calls[from:], regexp.MustCompile(call).MatchString)
@@ -295,7 +295,7 @@ func (p *process) since(x spot) int {
 }
 
 // count is how many points that a spot means have been passed.
-func (p *process) count(x spot) int {
+func (p *player) count(x spot) int {
 	n := 0
 	for _, c := range p.calls[max(0, p.since(x)):] {
 		if x.matches(c) {
@@ -306,7 +306,7 @@ func (p *process) count(x spot) int {
 }
 
 // came reports whether the process has passed a spot, or stands there stopped.
-func (p *process) came(x spot) bool {
+func (p *player) came(x spot) bool {
 	n := p.count(x)
 	if p.halted != "" && x.matches(p.halted) {
 		n++
@@ -319,7 +319,7 @@ func (s *stage) say(a *arrival, what string) {
 }
 
 // kill is kill -9: its connections end, and nothing of it goes on.
-func (p *process) kill() {
+func (p *player) kill() {
 	p.mu.Lock()
 	p.dead = true
 	for _, c := range p.conns {
@@ -329,14 +329,14 @@ func (p *process) kill() {
 	p.cancel()
 }
 
-func (p *process) killed() bool {
+func (p *player) killed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dead
 }
 
 // RoundTrip is the process's way to the platform.
-func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p *player) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.killed() {
 		return nil, errDead
 	}
@@ -375,7 +375,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // later carries a call out when its sender has given up.
-func (p *process) later(r *http.Request, after time.Duration) (*http.Response, error) {
+func (p *player) later(r *http.Request, after time.Duration) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
 		var err error
