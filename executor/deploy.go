@@ -227,7 +227,11 @@ func (r *Run) review(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fail(step, "wait for the checks", err)
 	}
-	if q.State != "open" {
+	if q.State != planetscale.RequestOpen && q.ClosedBy != nil && !q.ClosedBy.IsUser() {
+		r.note(step, fmt.Sprintf("deploy request #%d was closed%s", q.Number, by(q.ClosedBy)))
+		return "", errAgain // by another run, that took this one for dead or was told to end it
+	}
+	if q.State != planetscale.RequestOpen {
 		return "", &Error{Outcome: Failed, Step: step, What: fmt.Sprintf("deploy request #%d", q.Number), Why: "it was closed" + by(q.ClosedBy),
 			Next: "ask why, then run pmig apply again", Over: true}
 	}

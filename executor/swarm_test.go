@@ -53,6 +53,7 @@ func TestSwarm(t *testing.T) {
 			if testing.Short() || !chosen(2, c.name) {
 				size = 25
 			}
+			old, killed := c.old*size/100, c.killed*size/100
 			synctest.Test(t, func(t *testing.T) {
 				var alone atomic.Int64
 				one := newShape(t, lags, swarm)
@@ -60,7 +61,7 @@ func TestSwarm(t *testing.T) {
 					t.Fatal(err)
 				}
 				w := newShape(t, lags, swarm)
-				calls := w.swarm(t, size, c.spread, c.url, c.old, c.killed)
+				calls := w.swarm(t, size, c.spread, c.url, old, killed)
 				t.Logf("%d processes: %d calls; one alone makes %d", size, calls, alone.Load())
 				most := alone.Load()*3/2 + 2*int64(size-1)
 				if c.url && c.old+c.killed == 0 && calls > most {
