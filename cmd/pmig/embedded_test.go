@@ -1,16 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pmig/pmig/config"
-	emulated "github.com/pmig/pmig/emulator"
 )
 
 // A second run on the folder of platform "embedded" waits for the first, as long
@@ -21,15 +22,27 @@ func TestEmbeddedFolderInUse(t *testing.T) {
 		t.Fatalf("build the emulator: %v\n%s", err, out)
 	}
 	pmigFile := "platform \"embedded\" {\n  data   = \"data\"\n  engine = \"memory\"\n}\ndatabase \"shop\" {\n  source \"golang-migrate\" {\n    path = \"migrations\"\n  }\n}\n"
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, "pmig.hcl"), []byte(pmigFile), 0o600), os.Mkdir(filepath.Join(dir, "migrations"), 0o700),
-		os.MkdirAll(filepath.Join(dir, "data", "engine"), 0o700)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "pmig.hcl"), []byte(pmigFile), 0o600), os.Mkdir(filepath.Join(dir, "migrations"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	first, err := emulated.NewMemory(filepath.Join(dir, "data", "engine"))
+	// The emulator itself is not linked here: with it, every script's pmig would take seconds to start under the race detector.
+	first := exec.Command(filepath.Join(bin, "pmig-emulator"), "--listen", "127.0.0.1:0", "--engine", "memory", "--data", filepath.Join(dir, "data"), "--stop-with-stdin", "--quiet")
+	stdin, err := first.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close()
+	stdout, err := first.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceFunc(func() { stdin.Close(); first.Wait() })
+	defer end()
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
 	talk := &tail{}
 	a := &app{stdin: strings.NewReader(""), stdout: talk, stderr: talk, environ: os.Environ(), env: map[string]string{"PATH": bin},
 		flags: globals{Chdir: dir, LogFormat: "console", LogLevel: "info"}}
@@ -43,7 +56,7 @@ func TestEmbeddedFolderInUse(t *testing.T) {
 		for !strings.Contains(talk.String(), "waiting for another pmig") {
 			time.Sleep(5 * time.Millisecond)
 		}
-		first.Close()
+		end()
 	}()
 	w, err := a.open(t.Context(), config.Options{})
 	if err != nil {
