@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -293,6 +294,11 @@ func (l *ledger) hasAll(has map[string]bool, kind string) bool {
 // kill -9 at any moment of much work loses nothing that was answered, and leaves
 // nothing behind.
 func TestKillAtAnyMoment(t *testing.T) {
+	// As it is shipped: the race detector makes each start take seconds.
+	bin := filepath.Join(t.TempDir(), "pmig-emulator")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build the emulator: %v\n%s", err, out)
+	}
 	for _, engine := range []string{"memory", "mariadb"} {
 		t.Run(engine, func(t *testing.T) {
 			if _, err := mariadb.Find(); engine == "mariadb" && err != nil {
@@ -301,7 +307,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 			data := t.TempDir()
 			args := []string{"--engine", engine, "--data", data, "--quiet"}
 			l := &ledger{there: map[string]bool{}, doubt: map[string]bool{}}
-			p := startProcess(t, args...)
+			p := startBinary(t, bin, args...)
 			if status, o := p.call("POST", "_emulator/sql", `{"database":"shop","sql":"CREATE TABLE log (id int NOT NULL, PRIMARY KEY (id)); CREATE TABLE history (id int NOT NULL, PRIMARY KEY (id))"}`); status != 200 {
 				t.Fatal(status, o)
 			}
@@ -319,7 +325,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 				p.wait()
 				cancel()
 				work.Wait()
-				p = startProcess(t, args...)
+				p = startBinary(t, bin, args...)
 				l.check(p)
 				if t.Failed() {
 					t.FailNow()

@@ -63,8 +63,14 @@ var readyLine = regexp.MustCompile(`^pmig-emulator: listening on (http://127\.0\
 
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startBinary(t, os.Args[0], args...)
+}
+
+// startBinary is startProcess for a command that was built by itself.
+func startBinary(t *testing.T, bin string, args ...string) *process {
+	t.Helper()
 	p := &process{T: t, stderr: &buffer{}, rest: make(chan string, 1)}
-	p.cmd = exec.Command(os.Args[0], append([]string{"--listen", "127.0.0.1:0", "--token", "id:secret"}, args...)...)
+	p.cmd = exec.Command(bin, append([]string{"--listen", "127.0.0.1:0", "--token", "id:secret"}, args...)...)
 	p.cmd.Env = append(os.Environ(), "RUN_AS_COMMAND=1", "TMPDIR="+t.TempDir())
 	p.cmd.Stderr = p.stderr
 	var err error
