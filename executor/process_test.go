@@ -78,11 +78,10 @@ const (
 // its goroutines still do has any effect: what they have open is cut, what they
 // begin fails, and so its heartbeat stops.
 type process struct {
-	w     *world
-	disk  *disk
-	at    int    // the instant at which it happens; 0: never
-	how   string // what happens
-	again bool   // apply --again
+	w    *world
+	disk *disk
+	at   int    // the instant at which it happens; 0: never
+	how  string // what happens
 
 	late  time.Duration         // before each HTTP call
 	calls *atomic.Int64         // counts them, if set
